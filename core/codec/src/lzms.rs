@@ -1,0 +1,1 @@
+//! LZMS: to be filled.

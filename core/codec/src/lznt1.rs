@@ -1,0 +1,1 @@
+//! LZNT1: to be filled.

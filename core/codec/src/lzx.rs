@@ -1,0 +1,1 @@
+//! LZX: to be filled.

@@ -1,0 +1,1 @@
+//! XPRESS: to be filled.
