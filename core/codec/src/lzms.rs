@@ -1,1 +1,37 @@
-//! LZMS: to be filled.
+//! LZMS: LZ77 and delta matches, adaptive Huffman codes, a range coder, and an x86 filter.
+//!
+//! # The format
+//!
+//! Every chunk stands alone and its uncompressed size is known from outside. Two streams of 16-bit
+//! little-endian units share it: the *forward* stream grows from the first byte up and carries yes/no
+//! decisions through a range coder with adaptive probabilities; the *backward* stream grows from the
+//! last byte down and carries adaptive Huffman codewords and plain bits. They meet somewhere; where is
+//! not recorded and need not be known.
+//!
+//! An item is a literal byte, an LZ match (repeat what stood `offset` bytes before), or a delta match
+//! (repeat the byte-wise *differences*, over a distance of 1 to 128 bytes, that stood `offset` bytes
+//! before: tables of numbers that rise evenly are continued that way). Offsets may refer to the last
+//! three sources of their type instead of being spelt out. Both kinds of match share the code for
+//! lengths. When all items are done a filter over the whole chunk turns the absolute operands of x86
+//! instructions back into relative ones.
+//!
+//! | what | from | see |
+//! |---|---|---|
+//! | literal or match? LZ or delta? explicit or recent? which? | forward stream | `range_coder` |
+//! | literal bytes, offset slots, length slots, delta powers | backward stream, adaptive codes | `adaptive_huffman` |
+//! | extra bits of offsets and lengths | backward stream, plain | `slots` |
+//!
+//! # The decompressor
+//!
+//! [`Decompressor`] checks everything that could lead outside of the output. What it does not reject is
+//! streams that overlap: where the two meet is not recorded, and an encoder may let them share a unit.
+
+mod adaptive_huffman;
+mod bits;
+mod decode;
+mod items;
+mod range_coder;
+mod slots;
+mod x86;
+
+pub use decode::Decompressor;
