@@ -1,11 +1,20 @@
 //! One compressor type over the three formats.
 
-use crate::{Format, Level, ParameterError};
+use alloc::boxed::Box;
+
+use crate::{Format, Level, ParameterError, lzx, xpress};
 
 /// Compresses chunks of one format. See the crate's page.
 #[derive(Debug)]
 pub struct Compressor {
-    format: Format,
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Xpress(Box<xpress::Compressor>),
+    Lzx(Box<lzx::Compressor>),
+    Lzms,
 }
 
 impl Compressor {
@@ -21,13 +30,22 @@ impl Compressor {
         if level.0 == 0 {
             return Err(ParameterError::Level);
         }
-        Ok(Self { format })
+        let inner = match format {
+            Format::Xpress => Inner::Xpress(Box::new(xpress::Compressor::new(chunk_size, level))),
+            Format::Lzx => Inner::Lzx(Box::new(lzx::Compressor::new(chunk_size, level))),
+            Format::Lzms => Inner::Lzms,
+        };
+        Ok(Self { inner })
     }
 
     /// The format this compressor writes.
     #[must_use]
     pub fn format(&self) -> Format {
-        self.format
+        match self.inner {
+            Inner::Xpress(_) => Format::Xpress,
+            Inner::Lzx(_) => Format::Lzx,
+            Inner::Lzms => Format::Lzms,
+        }
     }
 
     /// Compresses one chunk (1 to `chunk_size` bytes) into the start of `output` and returns the
@@ -35,14 +53,20 @@ impl Compressor {
     /// `output.len() + 1`: such a chunk is stored as it is. `output` never needs to be longer than
     /// `input.len() - 1`. A longer `input` than `chunk_size` gives `None`.
     pub fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
-        let _ = (input, output);
-        None
+        match &mut self.inner {
+            Inner::Xpress(inner) => inner.compress(input, output),
+            Inner::Lzx(inner) => inner.compress(input, output),
+            Inner::Lzms => None,
+        }
     }
 
     /// Bytes of working memory that a compressor with these parameters allocates.
     #[must_use]
     pub fn memory(format: Format, chunk_size: u32, level: Level) -> u64 {
-        let _ = (format, chunk_size, level);
-        0
+        match format {
+            Format::Xpress => xpress::memory(chunk_size, level),
+            Format::Lzx => lzx::memory(chunk_size, level),
+            Format::Lzms => 0,
+        }
     }
 }

@@ -18,10 +18,14 @@
 
 extern crate alloc;
 
+mod bits;
+mod copy;
 mod format;
+mod huffman;
 pub mod lzms;
 pub mod lznt1;
 pub mod lzx;
+mod matchfinder;
 pub mod xpress;
 
 mod compressor;

@@ -1,0 +1,168 @@
+//! Reading bits.
+//!
+//! The buffer is a 64-bit word with the next bit of the stream at its top. A refill loads eight
+//! bytes at once, brings the four units in them into stream order and ORs them below the bits that
+//! are left; only whole units are counted as fetched. The surplus bits of a unit that did not fit
+//! stay in the word, but they equal what the next refill ORs onto the same place, so they do no harm
+//! as long as the position does not move otherwise. Where it does (raw bytes between the units),
+//! [`BitReader::unread_units`] clears them.
+//!
+//! Look-ahead past the end of the input yields zero bits, which are counted, so that *using* one can
+//! be told from merely seeing it: [`BitReader::overrun`].
+
+/// A reader over one compressed chunk.
+#[derive(Debug)]
+pub(crate) struct BitReader<'a> {
+    data: &'a [u8],
+    /// Position of the next unit to fetch.
+    pos: usize,
+    /// The bits fetched and not yet used, at the top.
+    buf: u64,
+    /// How many bits of `buf` count.
+    left: u32,
+    /// Units of zeros served after the end of the input.
+    phantom: u32,
+}
+
+impl<'a> BitReader<'a> {
+    /// A reader whose first unit is at byte `pos`.
+    pub(crate) fn new(data: &'a [u8], pos: usize) -> Self {
+        BitReader {
+            data,
+            pos,
+            buf: 0,
+            left: 0,
+            phantom: 0,
+        }
+    }
+
+    /// Fetches units until at least 48 bits are buffered.
+    #[inline(always)]
+    pub(crate) fn refill(&mut self) {
+        if let Some(bytes) = self.data.get(self.pos..).and_then(<[u8]>::first_chunk::<8>) {
+            let x = u64::from_be_bytes(*bytes);
+            let x = ((x & 0xff00_ff00_ff00_ff00) >> 8) | ((x & 0x00ff_00ff_00ff_00ff) << 8);
+            self.buf |= x >> self.left;
+            let units = (63 - self.left) >> 4;
+            self.pos += 2 * units as usize;
+            self.left += 16 * units;
+        } else {
+            self.refill_at_end();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill_at_end(&mut self) {
+        while self.left < 48 {
+            let unit = match self.data.get(self.pos..self.pos + 2) {
+                Some(bytes) => {
+                    self.pos += 2;
+                    u64::from(bytes[0]) | u64::from(bytes[1]) << 8
+                }
+                None => {
+                    self.phantom += 1;
+                    0
+                }
+            };
+            self.buf |= unit << (48 - self.left);
+            self.left += 16;
+        }
+    }
+
+    /// The buffered bits, next one at the top. At least 48 of them count after a refill.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> u64 {
+        self.buf
+    }
+
+    /// Drops `count` bits, 0 to 63, which must be buffered.
+    #[inline(always)]
+    pub(crate) fn consume(&mut self, count: u32) {
+        debug_assert!(count <= self.left);
+        self.buf <<= count;
+        self.left = self.left.wrapping_sub(count);
+    }
+
+    /// Takes `count` bits, 0 to 48, which must be buffered.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, count: u32) -> u32 {
+        let value = ((self.buf >> 1) >> (63 - count)) as u32;
+        self.consume(count);
+        value
+    }
+
+    /// Refills and takes `count` bits, 0 to 32.
+    pub(crate) fn bits(&mut self, count: u32) -> u32 {
+        self.refill();
+        self.take(count)
+    }
+
+    /// Whether bits beyond the end of the input have been used.
+    pub(crate) fn overrun(&self) -> bool {
+        16 * self.phantom > self.left
+    }
+
+    /// Gives whole units back until fewer than `keep + 16` bits are buffered, and returns the byte
+    /// position after the last unit still held. `keep` is 0 or 16.
+    pub(crate) fn unread_units(&mut self, keep: u32) -> usize {
+        let units = self.left.saturating_sub(keep) >> 4;
+        let phantom = units.min(self.phantom);
+        self.phantom -= phantom;
+        self.pos -= 2 * (units - phantom) as usize;
+        self.left -= 16 * units;
+        self.buf &= !(u64::MAX >> self.left);
+        self.pos
+    }
+
+    /// Continues with the unit at byte `pos`.
+    pub(crate) fn resume_at(&mut self, pos: usize) {
+        self.pos = pos;
+    }
+
+    /// The whole input.
+    pub(crate) fn data(&self) -> &'a [u8] {
+        self.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_most_significant_bit_first() {
+        let data = [0x08, 0x20, 0x00, 0x00, 0x21, 0x33];
+        let mut reader = BitReader::new(&data, 0);
+        assert_eq!(reader.bits(3), 1);
+        assert_eq!(reader.bits(1), 0);
+        assert_eq!(reader.bits(16), 128);
+        assert_eq!(reader.bits(12), 0);
+        assert_eq!(reader.bits(16), 0x3321);
+        assert!(!reader.overrun());
+        assert_eq!(reader.bits(1), 0);
+        assert!(reader.overrun());
+    }
+
+    #[test]
+    fn units_can_be_given_back() {
+        let data: [u8; 32] = core::array::from_fn(|i| i as u8);
+        for skip in 0..=48 {
+            let mut reader = BitReader::new(&data, 0);
+            reader.refill();
+            reader.consume(skip);
+            let pos = reader.unread_units(16);
+            if skip <= 32 {
+                assert_eq!(pos, (skip as usize + 16).div_ceil(16) * 2, "{skip}");
+            }
+            reader.resume_at(pos);
+            let mut other = BitReader::new(&data, 0);
+            for _ in 0..skip {
+                other.bits(1);
+            }
+            for _ in 0..10 {
+                assert_eq!(reader.bits(7), other.bits(7));
+            }
+        }
+    }
+}

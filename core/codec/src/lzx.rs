@@ -1,1 +1,0 @@
-//! LZX: to be filled.

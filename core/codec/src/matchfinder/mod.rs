@@ -1,0 +1,14 @@
+//! Finding earlier copies of the bytes at a position.
+//!
+//! All finders work on a *window*: the chunk, padded with [`PADDING`] bytes so that words can be read
+//! at any position of it. None has a mark for "no position": an empty slot holds 0, which is a valid
+//! candidate like any other since its bytes are compared anyway. Only position 0 itself must not be
+//! searched.
+
+pub(crate) mod chain;
+mod word;
+
+pub(crate) use word::{load32, match_length};
+
+/// Bytes after the chunk that finders may read.
+pub(crate) const PADDING: usize = 32;

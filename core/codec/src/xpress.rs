@@ -1,1 +1,0 @@
-//! XPRESS: to be filled.

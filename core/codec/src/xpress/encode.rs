@@ -1,0 +1,99 @@
+//! Encoding a chunk.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::Level;
+use crate::huffman::{CodeBuilder, codewords};
+use crate::matchfinder::PADDING;
+
+use super::parse::LazyParser;
+use super::write::Writer;
+use super::{END_SYMBOL, MAX_CODEWORD, MIN_MATCH, SYMBOLS, TABLE_BYTES};
+
+/// Chunks up to this size are not tried: the table of codeword lengths alone would take more.
+const MIN_CHUNK: usize = TABLE_BYTES + 4;
+
+/// An item: `offset << 16 | length − 1`, or a literal, with an offset of 0 and the byte.
+pub(super) type Item = u32;
+
+#[inline(always)]
+pub(super) fn item(offset: usize, length: usize) -> Item {
+    (offset as u32) << 16 | (length as u32 - 1)
+}
+
+/// Offset and length of an item; the offset of a literal is 0.
+#[inline(always)]
+pub(super) fn parts(item: Item) -> (usize, usize) {
+    ((item >> 16) as usize, (item & 0xffff) as usize + 1)
+}
+
+/// The symbol of a match.
+#[inline(always)]
+pub(super) fn match_symbol(offset: usize, length: usize) -> usize {
+    256 + 16 * (offset.max(1).ilog2() as usize) + (length - MIN_MATCH).min(15)
+}
+
+/// Encodes XPRESS chunks of one chunk size at one level.
+#[derive(Debug)]
+pub struct Compressor {
+    chunk_size: usize,
+    window: Vec<u8>,
+    items: Vec<Item>,
+    parser: LazyParser,
+    builder: CodeBuilder,
+}
+
+/// Bytes that a [`Compressor`] allocates.
+#[must_use]
+pub fn memory(chunk_size: u32, level: Level) -> u64 {
+    let size = chunk_size as usize;
+    let _ = level;
+    (size_of::<Compressor>() + 5 * size + PADDING + 12 * SYMBOLS + LazyParser::memory(size)) as u64
+}
+
+impl Compressor {
+    /// For chunks of up to `chunk_size` bytes, a power of two from 2^12 to 2^16.
+    #[must_use]
+    pub fn new(chunk_size: u32, level: Level) -> Self {
+        let size = chunk_size as usize;
+        Compressor {
+            chunk_size: size,
+            window: vec![0; size + PADDING],
+            items: Vec::with_capacity(size),
+            parser: LazyParser::new(size, level),
+            builder: CodeBuilder::new(SYMBOLS),
+        }
+    }
+
+    /// Compresses a chunk into the start of `output`. Returns the compressed size, or `None` if it
+    /// would not be smaller than the chunk or not fit, or if the chunk is too large.
+    pub fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
+        let size = input.len();
+        if !(MIN_CHUNK..=self.chunk_size).contains(&size) {
+            return None;
+        }
+        self.window[..size].copy_from_slice(input);
+        self.window[size..size + PADDING].fill(0);
+        let window = &self.window[..size + PADDING];
+        self.items.clear();
+        let mut freqs = [0u32; SYMBOLS];
+        self.parser.parse(window, size, &mut self.items, &mut freqs);
+        freqs[END_SYMBOL] += 1;
+        let mut lengths = [0u8; SYMBOLS];
+        self.builder.lengths(&freqs, MAX_CODEWORD, &mut lengths);
+        let mut codes = [0u32; SYMBOLS];
+        codewords(&lengths, &mut codes);
+        let room = output.len().min(size - 1);
+        let (table, _) = output[..room].split_first_chunk_mut::<TABLE_BYTES>()?;
+        for (byte, pair) in table.iter_mut().zip(lengths.chunks_exact(2)) {
+            *byte = pair[0] | pair[1] << 4;
+        }
+        for (code, &length) in codes.iter_mut().zip(&lengths) {
+            *code = *code << 8 | u32::from(length);
+        }
+        let mut writer = Writer::new(&mut output[..room], TABLE_BYTES);
+        writer.items(&codes, &self.items);
+        writer.finish(codes[END_SYMBOL])
+    }
+}
