@@ -1,0 +1,164 @@
+//! Work in parallel, results in order.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::mpsc::{Receiver, channel};
+
+use wimforge_codec::{Compressor, Decompressor, Format, Level};
+
+use crate::{Error, ErrorKind, Result};
+
+/// One piece of work. It owns or borrows (for `'env`) everything it needs.
+pub type Task<'env> = Box<dyn FnOnce(&mut WorkerState) + Send + 'env>;
+
+/// Runs tasks, on threads where the host has them.
+pub trait Workers: Sync {
+    /// How many tasks can run at once; at least 1. Decides only how much is in flight, never what
+    /// is written.
+    fn threads(&self) -> usize;
+
+    /// Calls `drive` with a pool that accepts tasks, and returns when `drive` has returned and
+    /// every task has ended.
+    fn scope<'env>(&self, drive: Box<dyn FnOnce(&dyn Pool<'env>) + 'env>);
+}
+
+/// Accepts tasks.
+pub trait Pool<'env> {
+    /// Queues a task. Tasks begin in the order in which they are queued. A host without threads
+    /// runs it before returning.
+    fn spawn(&self, task: Task<'env>);
+}
+
+/// What a worker keeps from task to task: compressors, decompressors and buffers.
+#[derive(Default)]
+pub struct WorkerState {
+    compressors: Vec<(Format, u32, Level, Compressor)>,
+    decompressors: Vec<(Format, u32, Decompressor)>,
+    /// A buffer for any use within one task.
+    pub buffer: Vec<u8>,
+}
+
+impl WorkerState {
+    /// The compressor for these parameters, made at the first call.
+    ///
+    /// # Errors
+    /// As [`Compressor::new`].
+    pub fn compressor(
+        &mut self,
+        format: Format,
+        chunk_size: u32,
+        level: Level,
+    ) -> Result<&mut Compressor> {
+        let key = (format, chunk_size, level);
+        let found = self.compressors.iter().position(|c| (c.0, c.1, c.2) == key);
+        let index = match found {
+            Some(index) => index,
+            None => {
+                let new = Compressor::new(format, chunk_size, level)?;
+                self.compressors.push((format, chunk_size, level, new));
+                self.compressors.len() - 1
+            }
+        };
+        Ok(&mut self.compressors[index].3)
+    }
+
+    /// The decompressor for these parameters, made at the first call.
+    ///
+    /// # Errors
+    /// As [`Decompressor::new`].
+    pub fn decompressor(&mut self, format: Format, chunk_size: u32) -> Result<&mut Decompressor> {
+        let key = (format, chunk_size);
+        let found = self.decompressors.iter().position(|d| (d.0, d.1) == key);
+        let index = match found {
+            Some(index) => index,
+            None => {
+                let new = Decompressor::new(format, chunk_size)?;
+                self.decompressors.push((format, chunk_size, new));
+                self.decompressors.len() - 1
+            }
+        };
+        Ok(&mut self.decompressors[index].2)
+    }
+}
+
+impl fmt::Debug for WorkerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerState")
+            .field("compressors", &self.compressors.len())
+            .field("decompressors", &self.decompressors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs every task at once, on the calling thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inline;
+
+impl Workers for Inline {
+    fn threads(&self) -> usize {
+        1
+    }
+
+    fn scope<'env>(&self, drive: Box<dyn FnOnce(&dyn Pool<'env>) + 'env>) {
+        struct Now(std::cell::RefCell<WorkerState>);
+        impl<'env> Pool<'env> for Now {
+            fn spawn(&self, task: Task<'env>) {
+                task(&mut self.0.borrow_mut());
+            }
+        }
+        drive(&Now(std::cell::RefCell::default()));
+    }
+}
+
+/// Results of tasks in the order in which the tasks were queued.
+pub struct Ordered<'pool, 'env, T> {
+    pool: &'pool dyn Pool<'env>,
+    pending: VecDeque<Receiver<T>>,
+}
+
+impl<'pool, 'env, T: Send + 'env> Ordered<'pool, 'env, T> {
+    /// Without tasks.
+    pub fn new(pool: &'pool dyn Pool<'env>) -> Self {
+        Self {
+            pool,
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// Queues work.
+    pub fn submit(&mut self, work: impl FnOnce(&mut WorkerState) -> T + Send + 'env) {
+        let (sender, receiver) = channel();
+        self.pool.spawn(Box::new(move |state| {
+            // The receiver is gone only if the driver has given up; nobody wants the result then.
+            let _ = sender.send(work(state));
+        }));
+        self.pending.push_back(receiver);
+    }
+
+    /// Number of results not yet taken.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Waits for the oldest result; `None` if there is nothing in flight.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Memory`] if a worker died.
+    pub fn next(&mut self) -> Result<Option<T>> {
+        match self.pending.pop_front() {
+            None => Ok(None),
+            Some(receiver) => receiver.recv().map(Some).map_err(|_| {
+                Error::new(ErrorKind::Memory, "a worker thread ended unexpectedly")
+            }),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Ordered<'_, '_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ordered")
+            .field("in_flight", &self.pending.len())
+            .finish_non_exhaustive()
+    }
+}
