@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use super::{
     adaptive_huffman,
     bits::BackwardReader,
-    items::{Last, POWERS, RecentList, pack_delta, period},
+    items::{Last, POWERS, RecentList, period},
     range_coder::{Contexts, RangeDecoder, SourceContexts},
     slots::{LENGTH_SLOTS, LENGTHS, OFFSETS, Slot, offset_slots},
     x86::{Direction, X86Filter},
@@ -124,7 +124,7 @@ fn items(codes: &mut Codes, input: &[u8], output: &mut [u8]) -> Result<(), Decod
     let mut decisions = RangeDecoder::new(input);
     let mut bits = BackwardReader::new(input);
     let mut lz_recent = RecentList::LZ;
-    let mut delta_recent = RecentList::DELTA;
+    let mut delta_recent = RecentList::WIDE_DELTA;
     let mut last = Last::Literal;
     let mut at = 0;
     while at < output.len() {
@@ -156,7 +156,7 @@ fn items(codes: &mut Codes, input: &[u8], output: &mut [u8]) -> Result<(), Decod
                 bits.refill();
                 let power = codes.delta_power.decode(&mut bits) as u32;
                 let raw_offset = value(&mut codes.delta_offset, &mut bits, &OFFSETS);
-                let source = pack_delta(power, raw_offset);
+                let source = u64::from(raw_offset) << 3 | u64::from(power);
                 delta_recent.push(source);
                 source
             };

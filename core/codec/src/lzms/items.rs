@@ -24,9 +24,35 @@ pub(super) enum Last {
     Delta,
 }
 
+/// Where an item's bytes come from, as the encoder writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From the chunk itself: literals, as many as the item is long.
+    Literal,
+    /// An offset, spelt out.
+    Lz(u32),
+    /// One of the three recent offsets that can be named.
+    LzRecent(u8),
+    /// A delta source (see [`pack_delta`]), spelt out.
+    Delta(u32),
+    /// One of the three recent delta sources that can be named.
+    DeltaRecent(u8),
+}
+
+/// What the parser hands to the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) source: Source,
+    pub(super) length: u32,
+}
+
+/// Largest raw offset of delta matches that fits [`pack_delta`]. Only chunks above 256 MiB could hold a
+/// larger one; the encoder makes none, and the decoder keeps its sources in 64 bits.
+pub(super) const MAX_RAW_OFFSET: u32 = (1 << 28) - 1;
+
 /// Source of a delta match in one number: raw offset and, in the low three bits, the power.
-pub(super) const fn pack_delta(power: u32, raw_offset: u32) -> u64 {
-    (raw_offset as u64) << 3 | power as u64
+pub(super) const fn pack_delta(power: u32, raw_offset: u32) -> u32 {
+    raw_offset << 3 | power
 }
 
 /// The last four sources of matches of one type, newest first. Entries are meant by place: the same
@@ -35,19 +61,21 @@ pub(super) const fn pack_delta(power: u32, raw_offset: u32) -> u64 {
 /// A match that follows a match of its type directly cannot name that one's source, for a longer match
 /// would have done; so places count from the second entry then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RecentList<T>(pub(super) [T; RECENT]);
+pub(super) struct RecentList<T = u32>(pub(super) [T; RECENT]);
 
 impl RecentList<u32> {
     pub(super) const LZ: Self = Self([1, 2, 3, 4]);
-}
-
-impl RecentList<u64> {
     pub(super) const DELTA: Self = Self([
         pack_delta(0, 1),
         pack_delta(0, 2),
         pack_delta(0, 3),
         pack_delta(0, 4),
     ]);
+}
+
+impl RecentList<u64> {
+    /// The same at the decoder, where sources may be larger than an encoder makes them.
+    pub(super) const WIDE_DELTA: Self = Self([1 << 3, 2 << 3, 3 << 3, 4 << 3]);
 }
 
 impl<T: Copy> RecentList<T> {

@@ -213,11 +213,15 @@ impl<'a> Room<'a> {
         Ok(())
     }
 
-    /// Moves the backward stream down to the forward stream; returns the size of both.
-    pub(super) fn close(self) -> usize {
+    /// Moves the backward stream down to the forward stream; returns the size of both, which is never
+    /// less than two units: decoders start by reading as many.
+    pub(super) fn close(mut self) -> Result<usize, Full> {
         let end = self.buffer.len() & !1;
+        while self.front + (end - self.back) < 4 {
+            self.put_front(0)?;
+        }
         self.buffer.copy_within(self.back..end, self.front);
-        self.front + (end - self.back)
+        Ok(self.front + (end - self.back))
     }
 }
 

@@ -1,0 +1,152 @@
+//! Finding delta matches.
+//!
+//! A delta match continues the differences between bytes a *span* apart, so what is looked up is not
+//! bytes but differences: for each span, the next four of them together with the position modulo the
+//! span (offsets are multiples of the span) are hashed, and the last position with the same hash is
+//! checked. All spans share one table.
+//!
+//! Differences are computed eight at a time, each in its own byte of a word.
+
+use alloc::{vec, vec::Vec};
+
+use super::items::{MAX_RAW_OFFSET, pack_delta};
+
+/// A delta match: `length` differences equal those at the source (see `pack_delta`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DeltaMatch {
+    pub(super) length: usize,
+    pub(super) source: u32,
+}
+
+const TABLE_BITS: u32 = 14;
+/// Spans of 1 to 32 bytes; longer ones are rare.
+pub(super) const SPANS: u32 = 6;
+/// Shortest delta match worth looking for.
+const MIN_LENGTH: usize = 3;
+
+/// See the module's page.
+#[derive(Debug)]
+pub(super) struct DeltaFinder {
+    newest: Vec<u32>,
+    base: u32,
+    size: u32,
+}
+
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+#[inline(always)]
+fn word_at(data: &[u8], at: usize) -> u64 {
+    match data.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(word) => u64::from_le_bytes(*word),
+        None => 0,
+    }
+}
+
+/// `a - b` in each byte.
+#[inline(always)]
+const fn subtract(a: u64, b: u64) -> u64 {
+    ((a | HIGH).wrapping_sub(b & !HIGH)) ^ ((a ^ !b) & HIGH)
+}
+
+/// Number of equal differences at `from` and at `at`, `span` back each; at most `limit`.
+#[inline(always)]
+pub(super) fn common_differences(
+    data: &[u8],
+    from: usize,
+    at: usize,
+    span: usize,
+    limit: usize,
+) -> usize {
+    let mut length = 0;
+    while length + 8 <= limit {
+        let here = subtract(
+            word_at(data, at + length),
+            word_at(data, at + length - span),
+        );
+        let there = subtract(
+            word_at(data, from + length),
+            word_at(data, from + length - span),
+        );
+        if here != there {
+            return length + ((here ^ there).trailing_zeros() >> 3) as usize;
+        }
+        length += 8;
+    }
+    let difference = |at: usize| data[at].wrapping_sub(data[at - span]);
+    while length < limit && difference(from + length) == difference(at + length) {
+        length += 1;
+    }
+    length
+}
+
+impl DeltaFinder {
+    pub(super) fn new() -> Self {
+        Self {
+            newest: vec![0; 1 << TABLE_BITS],
+            base: 1,
+            size: 0,
+        }
+    }
+
+    /// Starts a chunk of `size` bytes.
+    pub(super) fn begin(&mut self, size: usize) {
+        let size = size as u32;
+        self.base = match self.base.checked_add(self.size) {
+            Some(base) if base.checked_add(size).is_some() => base,
+            _ => {
+                self.newest.fill(0);
+                1
+            }
+        };
+        self.size = size;
+    }
+
+    /// Puts the best match of each span at `at` into `found` and remembers the position.
+    #[inline(always)]
+    pub(super) fn find(
+        &mut self,
+        data: &[u8],
+        at: usize,
+        longest: usize,
+        found: &mut Vec<DeltaMatch>,
+    ) {
+        found.clear();
+        if data.len() - at < 8 {
+            return;
+        }
+        let here = word_at(data, at);
+        for power in 0..SPANS {
+            let span = 1usize << power;
+            if at < span {
+                break;
+            }
+            let differences = subtract(here, word_at(data, at - span));
+            let entry = &mut self.newest[hash(differences, at, power)];
+            let newest = core::mem::replace(entry, self.base + at as u32);
+            if newest < self.base {
+                continue;
+            }
+            let from = (newest - self.base) as usize;
+            let offset = at - from;
+            let raw = (offset >> power) as u32;
+            if offset == 0 || from < span || offset & (span - 1) != 0 || raw > MAX_RAW_OFFSET {
+                continue;
+            }
+            let length = common_differences(data, from, at, span, longest);
+            if length >= MIN_LENGTH {
+                found.push(DeltaMatch {
+                    length,
+                    source: pack_delta(power, raw),
+                });
+            }
+        }
+    }
+}
+
+/// Of three differences, the span, and the position modulo the span.
+#[inline(always)]
+fn hash(differences: u64, at: usize, power: u32) -> usize {
+    let phase = at as u32 & ((1 << power) - 1) | 1 << power;
+    let key = (differences as u32) ^ phase.wrapping_mul(0x85EB_CA6B);
+    (key.wrapping_mul(0x9E37_79B1) >> (32 - TABLE_BITS)) as usize
+}
