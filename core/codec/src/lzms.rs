@@ -28,10 +28,18 @@
 
 mod adaptive_huffman;
 mod bits;
+mod compress;
+mod cost;
 mod decode;
+mod delta;
+mod encode;
 mod items;
+mod parse;
 mod range_coder;
 mod slots;
+mod state;
+mod tree;
 mod x86;
 
+pub use compress::{Compressor, memory};
 pub use decode::Decompressor;
