@@ -1,0 +1,740 @@
+//! A catalogue of all files, made by one pass over `$MFT`.
+//!
+//! `$MFT` is read once, from start to end, in large pieces, and of every file what a listing with
+//! details needs is kept in about 100 bytes: times, attributes, streams with sizes and places. Names
+//! are not kept but only their fingerprints, since the directory indexes have the names anyway; with
+//! them an entry is checked against the file it names. What few files have (reparse data, extended
+//! attributes, object ids) is only marked and read from the record when wanted.
+//!
+//! A file whose attributes are spread over several records is put together at the end of the pass.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::attribute::{Attribute, AttributeType, Form};
+use crate::directory::{Entry, Listing};
+use crate::error::{At as _, Error, Fault, Place, Result};
+use crate::file::{File, first_stored};
+use crate::file_name::{FileName, NameSpace};
+use crate::name;
+use crate::record::{FILE, FileReference, Record};
+use crate::standard_information::{
+    StandardInformation, Times, file_attributes, reported_attributes,
+};
+use crate::volume::Volume;
+
+/// What is known about every file of a volume.
+pub struct Catalog {
+    /// For each record the index of its file in `files`, or one of the marks below.
+    slots: Vec<u32>,
+    files: Vec<Slot>,
+    streams: Vec<StreamSlot>,
+    /// Fingerprints of the names of all files.
+    names: Vec<u64>,
+    /// Names of streams, each once; the first is empty.
+    stream_names: Vec<Arc<[u16]>>,
+    /// Descriptors that lie in records, each once.
+    descriptors: Vec<Arc<[u8]>>,
+    broken: usize,
+}
+
+/// In `Catalog::slots`: no base record in use.
+const FREE: u32 = u32::MAX;
+/// In `Catalog::slots`: a record that cannot be read.
+const BROKEN: u32 = u32::MAX - 1;
+
+/// A file.
+struct Slot {
+    times: Times,
+    attributes: u32,
+    security: u32,
+    first_stream: u32,
+    first_name: u32,
+    /// The directory that a directory is in.
+    parent: u32,
+    streams: u16,
+    names: u16,
+    sequence: u16,
+    flags: u16,
+}
+
+/// In `Slot::flags`.
+mod flag {
+    pub const DIRECTORY: u16 = 1;
+    pub const REPARSE_POINT: u16 = 2;
+    pub const OBJECT_ID: u16 = 4;
+    pub const EXTENDED_ATTRIBUTES: u16 = 8;
+    /// `security` is a number in `$Secure`.
+    pub const SECURITY_ID: u16 = 0x10;
+    /// `security` is an index of `Catalog::descriptors`.
+    pub const SECURITY_INLINE: u16 = 0x20;
+    /// The descriptor is in clusters.
+    pub const SECURITY_ELSEWHERE: u16 = 0x40;
+    /// A directory with more than one name.
+    pub const MANY_PARENTS: u16 = 0x80;
+    /// An attribute that its attribute list does not name.
+    pub const UNLISTED: u16 = 0x100;
+    /// Bit 0 of the version: names in the directory may differ in case only.
+    pub const CASE_SENSITIVE: u16 = 0x200;
+}
+
+/// A stream.
+struct StreamSlot {
+    size: u64,
+    /// `NOWHERE` if nothing is stored.
+    offset: u64,
+    name: u32,
+    flags: u8,
+}
+
+const NOWHERE: u64 = u64::MAX;
+
+/// In `StreamSlot::flags`.
+mod stream_flag {
+    pub const RESIDENT: u8 = 1;
+    pub const COMPRESSED: u8 = 2;
+    pub const SPARSE: u8 = 4;
+    pub const ENCRYPTED: u8 = 8;
+}
+
+/// Where the security descriptor of a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Security {
+    /// It has none.
+    None,
+    /// In `$Secure`: ask [`Volume::descriptor`].
+    Id(u32),
+    /// In the file's record: ask [`Catalog::descriptor`]. Equal descriptors have equal numbers.
+    Inline(u32),
+    /// In clusters of the file's own: ask [`Volume::security_descriptor`].
+    Elsewhere,
+}
+
+/// What the catalogue knows about a file.
+#[derive(Clone, Copy)]
+pub struct FileInfo<'a> {
+    catalog: &'a Catalog,
+    slot: &'a Slot,
+    /// The file.
+    pub reference: FileReference,
+}
+
+/// A stream of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamEntry<'a> {
+    /// Its name; empty for the contents proper.
+    pub name: &'a [u16],
+    /// Bytes.
+    pub size: u64,
+    /// Where its first stored byte is on the device, if any is stored.
+    pub physical_offset: Option<u64>,
+    /// In a record, not in clusters.
+    pub is_resident: bool,
+    /// Compressed by the file system.
+    pub is_compressed: bool,
+    /// May have holes.
+    pub is_sparse: bool,
+    /// Encrypted by the file system.
+    pub is_encrypted: bool,
+}
+
+impl Catalog {
+    /// Reads all of `$MFT`. [`Volume::scan`] does the same in steps.
+    ///
+    /// # Errors
+    /// Only what concerns no single file; a record that cannot be read is an error for whoever asks
+    /// for it.
+    pub fn read(volume: &Volume) -> Result<Self> {
+        let mut scan = volume.scan();
+        while scan.step()? {}
+        Ok(scan.finish())
+    }
+
+    /// What is known about a file.
+    ///
+    /// # Errors
+    /// The record does not exist, is not in use, belongs to another file by now, or is damaged;
+    /// [`Volume::file`] tells more about the damage.
+    pub fn get(&self, reference: FileReference) -> Result<FileInfo<'_>> {
+        let record = u32::try_from(reference.number()).unwrap_or(u32::MAX);
+        let slot = match self.slots.get(record as usize) {
+            None => return Err(Fault::BeyondMft.at(record)),
+            Some(&FREE) => return Err(Fault::NotInUse.at(record)),
+            Some(&BROKEN) => return Err(Fault::Unreadable.at(record)),
+            Some(index) => &self.files[*index as usize],
+        };
+        reference.check(slot.sequence).at(record)?;
+        Ok(FileInfo {
+            catalog: self,
+            slot,
+            reference: FileReference::new(record, slot.sequence),
+        })
+    }
+
+    /// Reads a directory and checks every entry against the file it names: the file must exist, and
+    /// a directory must have no other parent. So every directory is found once at most, however the
+    /// volume is damaged.
+    ///
+    /// # Errors
+    /// Damage of the directory; damaged entries are in [`Listing::refused`].
+    pub fn list(&self, volume: &Volume, directory: FileReference) -> Result<Listing> {
+        let mut listing = volume.list(directory)?;
+        let parent = listing.directory();
+        let mut directories = Vec::new();
+        listing.check(|entry| {
+            let info = self.get(entry.reference).map_err(|error| match error {
+                Error::Damaged {
+                    fault: Fault::Unreadable,
+                    ..
+                } => volume.file(entry.reference).err().unwrap_or(error),
+                other => other,
+            })?;
+            if info.is_directory() {
+                info.check_parent(parent, &entry)?;
+                directories.push(entry.reference.number());
+            }
+            Ok(())
+        });
+        // Two names of one directory can only come from damage made on purpose.
+        directories.sort_unstable();
+        let twice = |number: &u64| {
+            let at = directories.partition_point(|other| other < number);
+            directories.get(at + 1) == Some(number)
+        };
+        if directories.windows(2).any(|pair| pair[0] == pair[1]) {
+            listing.check(|entry| match twice(&entry.reference.number()) {
+                true => Err(Fault::ForeignDirectory.at(entry.reference.number() as u32)),
+                false => Ok(()),
+            });
+        }
+        Ok(listing)
+    }
+
+    /// A descriptor that lies in a record.
+    #[must_use]
+    pub fn descriptor(&self, inline: u32) -> Option<&Arc<[u8]>> {
+        self.descriptors.get(inline as usize)
+    }
+
+    /// All files, by record number: also those that no directory lists.
+    pub fn files(&self) -> impl Iterator<Item = FileInfo<'_>> {
+        self.slots.iter().enumerate().filter_map(|(record, index)| {
+            let slot = self.files.get(*index as usize)?;
+            Some(FileInfo {
+                catalog: self,
+                slot,
+                reference: FileReference::new(record as u32, slot.sequence),
+            })
+        })
+    }
+
+    /// Number of files.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there are no files.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Records that look like files but cannot be read.
+    #[must_use]
+    pub fn broken(&self) -> usize {
+        self.broken
+    }
+
+    /// Bytes of memory that the catalogue takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let descriptors: usize = self.descriptors.iter().map(|bytes| bytes.len()).sum();
+        self.slots.capacity() * size_of::<u32>()
+            + self.files.capacity() * size_of::<Slot>()
+            + self.streams.capacity() * size_of::<StreamSlot>()
+            + self.names.capacity() * size_of::<u64>()
+            + descriptors
+    }
+}
+
+impl<'a> FileInfo<'a> {
+    fn has(&self, flag: u16) -> bool {
+        self.slot.flags & flag != 0
+    }
+
+    /// Whether it is a directory.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.has(flag::DIRECTORY)
+    }
+
+    /// Attributes as programs see them.
+    #[must_use]
+    pub fn attributes(&self) -> u32 {
+        self.slot.attributes
+    }
+
+    /// Encrypted by the file system: the attribute decides.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.slot.attributes & file_attributes::ENCRYPTED != 0
+    }
+
+    /// Its times.
+    #[must_use]
+    pub fn times(&self) -> &'a Times {
+        &self.slot.times
+    }
+
+    /// Where its security descriptor is.
+    #[must_use]
+    pub fn security(&self) -> Security {
+        if self.has(flag::SECURITY_ID) {
+            Security::Id(self.slot.security)
+        } else if self.has(flag::SECURITY_INLINE) {
+            Security::Inline(self.slot.security)
+        } else if self.has(flag::SECURITY_ELSEWHERE) {
+            Security::Elsewhere
+        } else {
+            Security::None
+        }
+    }
+
+    /// Whether [`File::reparse_point`] has something.
+    #[must_use]
+    pub fn is_reparse_point(&self) -> bool {
+        self.has(flag::REPARSE_POINT)
+    }
+
+    /// Whether [`Volume::object_id`] has something.
+    #[must_use]
+    pub fn has_object_id(&self) -> bool {
+        self.has(flag::OBJECT_ID)
+    }
+
+    /// Whether [`File::extended_attributes`] has something.
+    #[must_use]
+    pub fn has_extended_attributes(&self) -> bool {
+        self.has(flag::EXTENDED_ATTRIBUTES)
+    }
+
+    /// Whether names in this directory may differ in case only.
+    #[must_use]
+    pub fn is_case_sensitive(&self) -> bool {
+        self.has(flag::CASE_SENSITIVE)
+    }
+
+    /// Whether its records have attributes that its attribute list does not name.
+    #[must_use]
+    pub fn has_unlisted_attributes(&self) -> bool {
+        self.has(flag::UNLISTED)
+    }
+
+    /// Number of names, short ones included.
+    #[must_use]
+    pub fn names(&self) -> usize {
+        usize::from(self.slot.names)
+    }
+
+    /// Whether the file has the name of a directory entry. If not the entry is out of date.
+    #[must_use]
+    pub fn has_name(&self, entry: &Entry<'_>) -> bool {
+        let first = self.slot.first_name as usize;
+        self.catalog.names[first..first + self.names()].contains(&entry.fingerprint)
+    }
+
+    /// Its streams, unnamed first.
+    pub fn streams(&self) -> impl Iterator<Item = StreamEntry<'a>> + use<'a> {
+        let catalog = self.catalog;
+        let first = self.slot.first_stream as usize;
+        let slots = &catalog.streams[first..first + usize::from(self.slot.streams)];
+        slots.iter().map(|slot| StreamEntry {
+            name: &catalog.stream_names[slot.name as usize],
+            size: slot.size,
+            physical_offset: (slot.offset != NOWHERE).then_some(slot.offset),
+            is_resident: slot.flags & stream_flag::RESIDENT != 0,
+            is_compressed: slot.flags & stream_flag::COMPRESSED != 0,
+            is_sparse: slot.flags & stream_flag::SPARSE != 0,
+            is_encrypted: slot.flags & stream_flag::ENCRYPTED != 0,
+        })
+    }
+
+    fn check_parent(&self, parent: FileReference, entry: &Entry<'_>) -> Result<()> {
+        let parent = u64::from(self.slot.parent) == parent.number();
+        if parent && !self.has(flag::MANY_PARENTS) && self.has_name(entry) {
+            Ok(())
+        } else {
+            Err(Fault::ForeignDirectory.at(self.reference.number() as u32))
+        }
+    }
+}
+
+/// A pass over `$MFT` that is under way.
+pub struct Scan<'v> {
+    volume: &'v Volume,
+    next: u32,
+    buffer: Vec<u8>,
+    catalog: Catalog,
+    /// Files in several records.
+    spread: Vec<u32>,
+    stream_names: HashMap<Arc<[u16]>, u32>,
+    descriptors: HashMap<Arc<[u8]>, u32>,
+}
+
+impl Volume {
+    /// Begins a pass over `$MFT`.
+    #[must_use]
+    pub fn scan(&self) -> Scan<'_> {
+        let records = self.mft.records();
+        let empty: Arc<[u16]> = Arc::from([]);
+        Scan {
+            volume: self,
+            next: 0,
+            buffer: Vec::new(),
+            catalog: Catalog {
+                slots: vec![FREE; records as usize],
+                files: Vec::new(),
+                streams: Vec::new(),
+                names: Vec::new(),
+                stream_names: vec![Arc::clone(&empty)],
+                descriptors: Vec::new(),
+                broken: 0,
+            },
+            spread: Vec::new(),
+            stream_names: HashMap::from([(empty, 0)]),
+            descriptors: HashMap::new(),
+        }
+    }
+}
+
+/// What is being gathered about one file.
+struct Draft {
+    slot: Slot,
+    information: Option<StandardInformation>,
+    has_reparse_data: bool,
+    /// Names of streams so far, to notice one that is there twice.
+    last_stream: Option<u32>,
+}
+
+impl Scan<'_> {
+    /// Reads one large piece of `$MFT`; `false` when there is no more.
+    ///
+    /// # Errors
+    /// The device's; a single record that cannot be read is none.
+    pub fn step(&mut self) -> Result<bool> {
+        let left = self.catalog.slots.len() as u32 - self.next;
+        if left == 0 {
+            return Ok(false);
+        }
+        let size = self.volume.context.record_size();
+        let most = (self.volume.limits().scan_block / size).max(1);
+        let count = (left as usize).min(most);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(count * size, 0);
+        let whole = self.volume.mft.read_blocks(self.next, &mut buffer);
+        for (index, block) in buffer.chunks_exact_mut(size).enumerate() {
+            let record = self.next + index as u32;
+            // A bad spot on the disk costs the records on it, not the whole piece.
+            if whole.is_err() && self.volume.mft.read_blocks(record, block).is_err() {
+                self.mark_broken(record);
+                continue;
+            }
+            self.take(record, block);
+        }
+        self.buffer = buffer;
+        self.next += count as u32;
+        Ok(true)
+    }
+
+    /// Records read so far, and records in all.
+    #[must_use]
+    pub fn progress(&self) -> (u32, u32) {
+        (self.next, self.catalog.slots.len() as u32)
+    }
+
+    /// Puts the files together that are spread over several records.
+    #[must_use]
+    pub fn finish(mut self) -> Catalog {
+        for record in std::mem::take(&mut self.spread) {
+            let reference = FileReference::new(record, 0);
+            let taken = self
+                .volume
+                .file(reference)
+                .and_then(|file| self.take_file(&file));
+            if taken.is_err() {
+                self.mark_broken(record);
+            }
+        }
+        self.catalog.files.shrink_to_fit();
+        self.catalog.streams.shrink_to_fit();
+        self.catalog.names.shrink_to_fit();
+        self.catalog
+    }
+
+    fn mark_broken(&mut self, record: u32) {
+        self.catalog.slots[record as usize] = BROKEN;
+        self.catalog.broken += 1;
+    }
+
+    fn take(&mut self, number: u32, block: &mut [u8]) {
+        // What never was a record, or was found bad long ago, is no damage of a file.
+        if block.first_chunk() != Some(&FILE) {
+            if block.first_chunk() == Some(b"BAAD") {
+                self.mark_broken(number);
+            }
+            return;
+        }
+        match Record::open(block, number) {
+            Ok(record) if !record.in_use() || !record.is_base() => {}
+            Ok(record) => {
+                let offset = self.volume.mft.physical_offset(number);
+                if self.take_record(number, &record, offset).is_err() {
+                    self.mark_broken(number);
+                }
+            }
+            Err(_) => self.mark_broken(number),
+        }
+    }
+
+    fn take_record(&mut self, number: u32, record: &Record<'_>, offset: u64) -> Result<()> {
+        let mark = self.mark();
+        let mut draft = self.draft(record.sequence, record.is_directory());
+        for attribute in record.attributes() {
+            let taken = attribute.at(number).and_then(|(at, attribute)| {
+                if attribute.kind == AttributeType::ATTRIBUTE_LIST {
+                    Ok(true)
+                } else {
+                    self.take_attribute(&mut draft, number, offset + at as u64, &attribute)?;
+                    Ok(false)
+                }
+            });
+            match taken {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.roll_back(mark);
+                    self.spread.push(number);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.roll_back(mark);
+                    return Err(error);
+                }
+            }
+        }
+        self.finish_file(number, draft, mark)
+    }
+
+    fn take_file(&mut self, file: &File) -> Result<()> {
+        let mark = self.mark();
+        let mut draft = self.draft(file.reference().sequence(), file.is_directory());
+        for attribute in file.all_attributes() {
+            let taken = attribute.and_then(|(offset, attribute)| {
+                self.take_attribute(&mut draft, file.record(), offset, &attribute)
+            });
+            if let Err(error) = taken {
+                self.roll_back(mark);
+                return Err(error);
+            }
+        }
+        if file.unlisted_attributes() > 0 {
+            draft.slot.flags |= flag::UNLISTED;
+        }
+        self.finish_file(file.record(), draft, mark)
+    }
+
+    /// How much there is, to take back what a broken file has added.
+    fn mark(&self) -> (usize, usize) {
+        (self.catalog.streams.len(), self.catalog.names.len())
+    }
+
+    fn roll_back(&mut self, mark: (usize, usize)) {
+        self.catalog.streams.truncate(mark.0);
+        self.catalog.names.truncate(mark.1);
+    }
+
+    fn draft(&self, sequence: u16, is_directory: bool) -> Draft {
+        Draft {
+            slot: Slot {
+                times: Times::default(),
+                attributes: 0,
+                security: 0,
+                first_stream: self.catalog.streams.len() as u32,
+                first_name: self.catalog.names.len() as u32,
+                parent: u32::MAX,
+                streams: 0,
+                names: 0,
+                sequence,
+                flags: if is_directory { flag::DIRECTORY } else { 0 },
+            },
+            information: None,
+            has_reparse_data: false,
+            last_stream: None,
+        }
+    }
+
+    fn take_attribute(
+        &mut self,
+        draft: &mut Draft,
+        number: u32,
+        offset: u64,
+        attribute: &Attribute<'_>,
+    ) -> Result<()> {
+        let place = || Place::attribute(number, attribute.kind, &name::to_vec(attribute.name));
+        match attribute.kind {
+            AttributeType::STANDARD_INFORMATION => {
+                if draft.information.is_some() {
+                    return Err(Fault::TwiceThere.at(place()));
+                }
+                let value = attribute.resident().at(place())?;
+                draft.information = Some(StandardInformation::parse(value).at(place())?);
+            }
+            AttributeType::FILE_NAME => {
+                let value = attribute.resident().at(place())?;
+                let file_name = FileName::parse(value).at(place())?;
+                self.catalog.names.push(file_name.fingerprint());
+                count(&mut draft.slot.names, place, "names")?;
+                if file_name.space != NameSpace::Dos {
+                    if draft.slot.parent != u32::MAX {
+                        draft.slot.flags |= flag::MANY_PARENTS;
+                    }
+                    let parent = file_name.parent.number();
+                    draft.slot.parent = u32::try_from(parent).unwrap_or(u32::MAX);
+                }
+            }
+            AttributeType::SECURITY_DESCRIPTOR => match attribute.form {
+                Form::Resident(value) => {
+                    draft.slot.flags |= flag::SECURITY_INLINE;
+                    draft.slot.security = self.intern_descriptor(value);
+                }
+                Form::NonResident(_) => draft.slot.flags |= flag::SECURITY_ELSEWHERE,
+            },
+            AttributeType::OBJECT_ID => draft.slot.flags |= flag::OBJECT_ID,
+            AttributeType::EA => draft.slot.flags |= flag::EXTENDED_ATTRIBUTES,
+            AttributeType::REPARSE_POINT => draft.has_reparse_data = true,
+            AttributeType::DATA => self.take_stream(draft, offset, attribute).at(place())?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_stream(
+        &mut self,
+        draft: &mut Draft,
+        offset: u64,
+        attribute: &Attribute<'_>,
+    ) -> Result<(), Fault> {
+        let name = self.intern_name(attribute);
+        let again = draft.last_stream.replace(name) == Some(name);
+        let context = &self.volume.context;
+        let mut flags = 0;
+        let (size, offset) = match &attribute.form {
+            Form::Resident(_) if again => return Err(Fault::TwiceThere),
+            Form::Resident(value) => {
+                flags |= stream_flag::RESIDENT;
+                (value.len() as u64, offset)
+            }
+            Form::NonResident(piece) if piece.first_vcn > 0 => {
+                // A further piece: it counts only if nothing was stored before.
+                let Some(first) = self.catalog.streams.last_mut().filter(|_| again) else {
+                    return Err(Fault::PieceGap(piece.first_vcn));
+                };
+                if first.offset == NOWHERE {
+                    let offset = first_stored(context, piece.run_list)?;
+                    first.offset = offset.unwrap_or(NOWHERE);
+                }
+                return Ok(());
+            }
+            Form::NonResident(_) if again => return Err(Fault::TwiceThere),
+            Form::NonResident(piece) => {
+                let offset = first_stored(context, piece.run_list)?;
+                (piece.real, offset.unwrap_or(NOWHERE))
+            }
+        };
+        for (is, bit) in [
+            (attribute.storage.is_compressed(), stream_flag::COMPRESSED),
+            (attribute.storage.is_sparse(), stream_flag::SPARSE),
+            (attribute.storage.is_encrypted(), stream_flag::ENCRYPTED),
+        ] {
+            if is {
+                flags |= bit;
+            }
+        }
+        self.catalog.streams.push(StreamSlot {
+            size,
+            offset,
+            name,
+            flags,
+        });
+        draft.slot.streams = draft.slot.streams.checked_add(1).ok_or(Fault::TwiceThere)?;
+        Ok(())
+    }
+
+    fn finish_file(&mut self, number: u32, draft: Draft, mark: (usize, usize)) -> Result<()> {
+        let Draft {
+            mut slot,
+            information,
+            has_reparse_data,
+            ..
+        } = draft;
+        let Some(information) = information else {
+            self.roll_back(mark);
+            let kind = AttributeType::STANDARD_INFORMATION;
+            return Err(Fault::NoAttribute.at(Place::attribute(number, kind, &[])));
+        };
+        slot.times = information.times;
+        let is_directory = slot.flags & flag::DIRECTORY != 0;
+        slot.attributes =
+            reported_attributes(information.attributes, is_directory, has_reparse_data);
+        if slot.attributes & file_attributes::REPARSE_POINT != 0 {
+            slot.flags |= flag::REPARSE_POINT;
+        }
+        if information.version & 1 != 0 {
+            slot.flags |= flag::CASE_SENSITIVE;
+        }
+        if let Some(id) = information.security_id {
+            slot.flags &= !(flag::SECURITY_INLINE | flag::SECURITY_ELSEWHERE);
+            slot.flags |= flag::SECURITY_ID;
+            slot.security = id;
+        }
+        self.catalog.slots[number as usize] = self.catalog.files.len() as u32;
+        self.catalog.files.push(slot);
+        Ok(())
+    }
+
+    fn intern_name(&mut self, attribute: &Attribute<'_>) -> u32 {
+        if attribute.name.is_empty() {
+            return 0;
+        }
+        let name = name::to_vec(attribute.name);
+        if let Some(index) = self.stream_names.get(&name[..]) {
+            return *index;
+        }
+        let name: Arc<[u16]> = name.into();
+        let index = self.catalog.stream_names.len() as u32;
+        self.catalog.stream_names.push(Arc::clone(&name));
+        self.stream_names.insert(name, index);
+        index
+    }
+
+    fn intern_descriptor(&mut self, value: &[u8]) -> u32 {
+        if let Some(index) = self.descriptors.get(value) {
+            return *index;
+        }
+        let value: Arc<[u8]> = value.into();
+        let index = self.catalog.descriptors.len() as u32;
+        self.catalog.descriptors.push(Arc::clone(&value));
+        self.descriptors.insert(value, index);
+        index
+    }
+}
+
+/// Counts one more of something that there are few of.
+fn count(counter: &mut u16, place: impl Fn() -> Place, what: &'static str) -> Result<()> {
+    *counter = counter.checked_add(1).ok_or_else(|| Error::Limit {
+        place: place(),
+        what,
+        most: u64::from(u16::MAX),
+    })?;
+    Ok(())
+}
