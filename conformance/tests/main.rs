@@ -1,0 +1,23 @@
+//! The conformance tests. One binary: it links once, and its parts share the harness.
+//!
+//! * `WIMFORGE_BIN`: the program under test, if not the one in the target directory
+//! * `WIMFORGE_REQUIRE_TOOLS=1`: a missing tool fails a test instead of skipping it
+//! * `WIMFORGE_CASES=N`: number of generated trees for each property
+//! * `WIMFORGE_SEED=N` or `random`: other generated trees than the usual ones
+//! * `WIMFORGE_FLIPS=N`: number of damaged archives
+//!
+//! Tests that need much time or space are ignored by default: `cargo test -p wimforge-conformance --
+//! --ignored`.
+
+mod append;
+mod capture;
+mod command_line;
+mod crash;
+mod damage;
+mod failures;
+mod harness;
+mod links;
+mod real;
+mod reproducible;
+mod seven_zip;
+mod support;
