@@ -12,14 +12,18 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod archive;
 mod error;
 pub mod format;
 pub mod hash;
 pub mod image;
 pub mod limits;
 pub mod port;
+pub mod scan;
 pub mod text;
 pub mod time;
+pub mod write;
+pub mod xml;
 
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;

@@ -198,12 +198,20 @@ mod tests {
 
     #[test]
     fn surrogates_keep_their_units() {
-        for units in [&[0xD800][..], &[0xDC00, 0xD800], &[0x41, 0xDFFF, 0x42], &[0xD83D, 0xDE00]] {
+        for units in [
+            &[0xD800][..],
+            &[0xDC00, 0xD800],
+            &[0x41, 0xDFFF, 0x42],
+            &[0xD83D, 0xDE00],
+        ] {
             let text = from_utf16(units);
             assert!(check(&text));
             assert_eq!(utf16(&text).collect::<Vec<_>>(), units);
         }
-        assert!(!check(b"\xED\xA0\x80\xED\xB0\x80"), "a pair spelt as two surrogates");
+        assert!(
+            !check(b"\xED\xA0\x80\xED\xB0\x80"),
+            "a pair spelt as two surrogates"
+        );
         assert!(!check(b"\xC0\x80") && !check(b"\xFF") && !check(b"\xE2\x82"));
     }
 

@@ -13,8 +13,7 @@ impl FileTime {
     /// range of this type becomes its first or last moment.
     #[must_use]
     pub fn from_unix(seconds: i64, nanoseconds: u32) -> Self {
-        let ticks =
-            i128::from(seconds) * PER_SECOND + i128::from(nanoseconds) / 100 + UNIX_EPOCH;
+        let ticks = i128::from(seconds) * PER_SECOND + i128::from(nanoseconds) / 100 + UNIX_EPOCH;
         Self(ticks.clamp(0, i128::from(u64::MAX)) as u64)
     }
 
@@ -35,8 +34,14 @@ mod tests {
     #[test]
     fn unix_times_map_both_ways() {
         assert_eq!(FileTime::from_unix(0, 0).0, 116_444_736_000_000_000);
-        assert_eq!(FileTime::from_unix(-1, 999_999_999).to_unix(), (-1, 999_999_900));
-        assert_eq!(FileTime::from_unix(1_700_000_000, 199).to_unix(), (1_700_000_000, 100));
+        assert_eq!(
+            FileTime::from_unix(-1, 999_999_999).to_unix(),
+            (-1, 999_999_900)
+        );
+        assert_eq!(
+            FileTime::from_unix(1_700_000_000, 199).to_unix(),
+            (1_700_000_000, 100)
+        );
         assert_eq!(FileTime::from_unix(i64::MIN, 0).0, 0);
         assert_eq!(FileTime::from_unix(i64::MAX, 0).0, u64::MAX);
     }

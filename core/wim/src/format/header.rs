@@ -170,7 +170,10 @@ impl Compression {
             _ => {
                 return Err(Error::new(
                     ErrorKind::CompressionType,
-                    format!("header flags {:#x} name no single compression type", flags.bits()),
+                    format!(
+                        "header flags {:#x} name no single compression type",
+                        flags.bits()
+                    ),
                 ));
             }
         };
@@ -298,7 +301,10 @@ impl Header {
     /// [`ErrorKind::ChunkSize`].
     pub fn decode(bytes: &[u8; Self::SIZE]) -> Result<Self> {
         let layout = Self::layout_of(bytes).ok_or_else(|| {
-            Error::new(ErrorKind::NotWim, "not a WIM file (no magic number at its start)")
+            Error::new(
+                ErrorKind::NotWim,
+                "not a WIM file (no magic number at its start)",
+            )
         })?;
         let raw: Raw = zerocopy::transmute!(*bytes);
         if raw.size.get() as usize != Self::SIZE {
@@ -311,7 +317,10 @@ impl Header {
             .into_iter()
             .find(|version| version.number() == raw.version.get())
             .ok_or_else(|| {
-                Error::new(ErrorKind::Version, format!("unknown version {:#x}", raw.version))
+                Error::new(
+                    ErrorKind::Version,
+                    format!("unknown version {:#x}", raw.version),
+                )
             })?;
         if raw.part.get() == 0 || raw.part > raw.parts {
             return Err(Error::new(
@@ -403,11 +412,21 @@ mod tests {
         let bytes = header.encode();
         let read = Header::decode(&bytes).unwrap();
         assert_eq!(read.flags.bits(), 0x0004_0082);
-        assert_eq!(Header { flags: header.flags, ..read }, header);
+        assert_eq!(
+            Header {
+                flags: header.flags,
+                ..read
+            },
+            header
+        );
         let wrong = |at: usize, value: u8, kind| {
             let mut bytes = bytes;
             bytes[at] = value;
-            assert_eq!(Header::decode(&bytes).unwrap_err().kind(), kind, "byte {at}");
+            assert_eq!(
+                Header::decode(&bytes).unwrap_err().kind(),
+                kind,
+                "byte {at}"
+            );
         };
         wrong(0, b'X', ErrorKind::NotWim);
         wrong(8, 0, ErrorKind::Header);

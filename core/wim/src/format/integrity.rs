@@ -126,7 +126,8 @@ impl Recorder {
     /// `data` was written at the current end.
     pub fn append(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
-            let piece_end = IntegrityTable::range(self.piece_size, self.pieces.len() as u64, u64::MAX).end;
+            let piece_end =
+                IntegrityTable::range(self.piece_size, self.pieces.len() as u64, u64::MAX).end;
             let room = (piece_end - self.position).min(data.len() as u64) as usize;
             let (now, later) = data.split_at(room);
             if let Some(hasher) = &mut self.current {
@@ -135,7 +136,8 @@ impl Recorder {
             self.position += room as u64;
             data = later;
             if self.position == piece_end {
-                self.pieces.push(self.current.replace(Hasher::new()).map(Hasher::finish));
+                self.pieces
+                    .push(self.current.replace(Hasher::new()).map(Hasher::finish));
             }
         }
     }
@@ -158,8 +160,10 @@ impl Recorder {
 
     /// The file was cut off at `position`.
     pub fn truncate(&mut self, position: u64) {
-        let full = (position.saturating_sub(Header::SIZE as u64) / u64::from(self.piece_size)) as usize;
-        let at_start = (position.saturating_sub(Header::SIZE as u64)) % u64::from(self.piece_size) == 0;
+        let full =
+            (position.saturating_sub(Header::SIZE as u64) / u64::from(self.piece_size)) as usize;
+        let at_start =
+            (position.saturating_sub(Header::SIZE as u64)) % u64::from(self.piece_size) == 0;
         self.current = at_start.then(Hasher::new);
         self.pieces.truncate(full);
         self.position = position;
@@ -201,10 +205,18 @@ mod tests {
             recorder.append(part);
         }
         let pieces = recorder.clone().finish();
-        let expected: Vec<_> = file[208..].chunks(4096).map(|p| Some(Sha1::of(p))).collect();
+        let expected: Vec<_> = file[208..]
+            .chunks(4096)
+            .map(|p| Some(Sha1::of(p)))
+            .collect();
         assert_eq!(pieces, expected);
         recorder.touch(208 + 4096, 208 + 4097);
-        let known: Vec<_> = recorder.clone().finish().iter().map(Option::is_some).collect();
+        let known: Vec<_> = recorder
+            .clone()
+            .finish()
+            .iter()
+            .map(Option::is_some)
+            .collect();
         assert_eq!(known.iter().filter(|k| !**k).count(), 1);
         assert!(!known[1]);
         recorder.truncate(208 + 8192 + 5);

@@ -201,7 +201,11 @@ impl Chunking {
     /// Bytes of an entry in the chunk table of a stand-alone resource.
     #[must_use]
     pub fn entry_size(&self) -> usize {
-        if self.total > u64::from(u32::MAX) { 8 } else { 4 }
+        if self.total > u64::from(u32::MAX) {
+            8
+        } else {
+            4
+        }
     }
 
     /// Bytes of the chunk table of a stand-alone resource.
@@ -265,15 +269,33 @@ mod tests {
 
     #[test]
     fn chunk_tables() {
-        let small = Chunking { total: 70_000, chunk_size: 32768 };
-        assert_eq!((small.count(), small.table_size(), small.chunk_len(2)), (3, 8, 4464));
+        let small = Chunking {
+            total: 70_000,
+            chunk_size: 32768,
+        };
+        assert_eq!(
+            (small.count(), small.table_size(), small.chunk_len(2)),
+            (3, 8, 4464)
+        );
         let table = [10u32.to_le_bytes(), 32778u32.to_le_bytes()].concat();
         assert_eq!(small.decode_table(&table, 32780).unwrap(), [10, 32768, 2]);
-        assert!(small.decode_table(&table, 32778).is_err(), "empty last chunk");
-        assert!(small.decode_table(&table, 40000).is_err(), "last chunk too large");
-        let large = Chunking { total: 1 << 32, chunk_size: 32768 };
+        assert!(
+            small.decode_table(&table, 32778).is_err(),
+            "empty last chunk"
+        );
+        assert!(
+            small.decode_table(&table, 40000).is_err(),
+            "last chunk too large"
+        );
+        let large = Chunking {
+            total: 1 << 32,
+            chunk_size: 32768,
+        };
         assert_eq!(large.table_size(), (131_072 - 1) * 8);
-        let exact = Chunking { total: 0xFFFF_FFFF, chunk_size: 32768 };
+        let exact = Chunking {
+            total: 0xFFFF_FFFF,
+            chunk_size: 32768,
+        };
         assert_eq!(exact.entry_size(), 4);
     }
 }

@@ -146,6 +146,7 @@ const UPCASE: &[(u16, u16, u16, u16)] = &[
     (0xa77a, 0xa77c, 2, 0xffff),
     (0xa77f, 0xa787, 2, 0xffff),
     (0xa78c, 0xa78c, 1, 0xffff),
+    (0xff41, 0xff5a, 1, 0xffe0),
 ];
 
 fn table() -> &'static [u16] {
@@ -207,7 +208,11 @@ mod tests {
 
     #[test]
     fn the_table_has_the_right_size() {
-        let changed = table().iter().enumerate().filter(|&(i, &u)| i != usize::from(u)).count();
+        let changed = table()
+            .iter()
+            .enumerate()
+            .filter(|&(i, &u)| i != usize::from(u))
+            .count();
         assert_eq!(changed, 973);
         assert_eq!(upcase(0xFF), 0x178);
         assert_eq!(upcase(0xDF), 0xDF, "sharp s has no single-unit upper case");

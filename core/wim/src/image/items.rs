@@ -73,7 +73,10 @@ impl UnixData {
     /// Whether it is a device node, FIFO or socket.
     #[must_use]
     pub fn is_special(&self) -> bool {
-        matches!(self.file_type(), 0o010_000 | 0o020_000 | 0o060_000 | 0o140_000)
+        matches!(
+            self.file_type(),
+            0o010_000 | 0o020_000 | 0o060_000 | 0o140_000
+        )
     }
 }
 
@@ -109,9 +112,8 @@ pub fn encode_xattrs(xattrs: &[Xattr]) -> Vec<u8> {
 pub fn decode_xattrs(mut data: &[u8]) -> Result<Vec<Xattr>> {
     let mut out = Vec::new();
     while !data.is_empty() {
-        let (xattr, rest) = split_xattr(data).ok_or_else(|| {
-            Error::new(ErrorKind::XattrInvalid, "malformed extended attribute")
-        })?;
+        let (xattr, rest) = split_xattr(data)
+            .ok_or_else(|| Error::new(ErrorKind::XattrInvalid, "malformed extended attribute"))?;
         out.push(xattr);
         data = rest;
     }
@@ -142,7 +144,10 @@ pub fn decode_old_xattrs(mut data: &[u8]) -> Result<Vec<Xattr>> {
     let mut out = Vec::new();
     while !data.is_empty() {
         let (xattr, rest) = split_old_xattr(data).ok_or_else(|| {
-            Error::new(ErrorKind::XattrInvalid, "malformed extended attribute (old form)")
+            Error::new(
+                ErrorKind::XattrInvalid,
+                "malformed extended attribute (old form)",
+            )
         })?;
         out.push(xattr);
         data = rest;
@@ -230,7 +235,10 @@ mod tests {
         data.extend_from_slice(b"user.xV\0");
         data.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, b'n']);
         let xattrs = decode_old_xattrs(&data).unwrap();
-        assert_eq!((&xattrs[0].name[..], &xattrs[0].value[..]), (&b"user.x"[..], &b"V"[..]));
+        assert_eq!(
+            (&xattrs[0].name[..], &xattrs[0].value[..]),
+            (&b"user.x"[..], &b"V"[..])
+        );
         assert_eq!(xattrs.len(), 2);
         assert!(decode_old_xattrs(&data[..14]).is_err());
     }

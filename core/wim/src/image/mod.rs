@@ -21,8 +21,8 @@ pub use attributes::FileAttributes;
 pub use items::{UnixData, Xattr};
 pub use numbers::ImageNumbers;
 pub use reparse::{
-    MAX_DATA as MAX_REPARSE_DATA, NOT_FIXED, PosixTarget, ReparseData, TAG_DEDUP,
-    TAG_MOUNT_POINT, TAG_SYMLINK, TAG_WOF, decode_link, encode_link,
+    MAX_DATA as MAX_REPARSE_DATA, NOT_FIXED, PosixTarget, ReparseData, TAG_DEDUP, TAG_MOUNT_POINT,
+    TAG_SYMLINK, TAG_WOF, decode_link, encode_link,
 };
 pub use security::{SecurityId, SecurityTable};
 pub use tree::{

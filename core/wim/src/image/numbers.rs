@@ -29,7 +29,9 @@ impl ImageNumbers {
             let bytes = image.streams(inode).iter().fold(0u64, |sum, stream| {
                 sum.saturating_add(size_of(image.content(stream.content)))
             });
-            numbers.total_bytes = numbers.total_bytes.saturating_add(bytes.saturating_mul(names));
+            numbers.total_bytes = numbers
+                .total_bytes
+                .saturating_add(bytes.saturating_mul(names));
             let linked = bytes.saturating_mul(names - 1);
             numbers.hard_link_bytes = numbers.hard_link_bytes.saturating_add(linked);
         }

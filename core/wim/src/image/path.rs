@@ -37,5 +37,6 @@ impl Image {
 
 /// The components of a path.
 pub fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    path.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
+    path.split(|&byte| byte == b'/')
+        .filter(|name| !name.is_empty())
 }

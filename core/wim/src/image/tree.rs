@@ -1,6 +1,6 @@
 //! The arenas and what can be done with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::items::{self, UnixData};
 use super::{FileAttributes, SecurityId, SecurityTable, collation};
@@ -97,10 +97,10 @@ pub struct Inode {
     pub reparse_flags: u16,
     /// Number of names.
     pub names: u32,
-    streams_start: u32,
-    streams_len: u32,
-    items_start: u32,
-    items_len: u32,
+    pub(crate) streams_start: u32,
+    pub(crate) streams_len: u32,
+    pub(crate) items_start: u32,
+    pub(crate) items_len: u32,
 }
 
 /// What a stream is.
@@ -305,6 +305,33 @@ impl Image {
         *names = names.saturating_sub(1);
     }
 
+    /// Takes all names of these files out of the tree.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Memory`] if the arena is full.
+    pub fn remove_files(&mut self, files: &HashSet<InodeId>) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let is_one = |image: &Self, dentry: DentryId| files.contains(&image.dentry(dentry).inode);
+        let directories: Vec<DentryId> = self
+            .walk_all()
+            .filter(|&directory| {
+                self.children(directory)
+                    .iter()
+                    .any(|&child| is_one(self, child))
+            })
+            .collect();
+        for directory in directories {
+            let children = self.children(directory).to_vec();
+            let (gone, mut kept): (Vec<_>, Vec<_>) =
+                children.into_iter().partition(|&child| is_one(self, child));
+            gone.into_iter().for_each(|dentry| self.forget_name(dentry));
+            self.set_children(directory, &mut kept)?;
+        }
+        Ok(())
+    }
+
     /// A file, to be changed.
     pub fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
         &mut self.inodes[id.index()]
@@ -429,7 +456,9 @@ impl Image {
     /// The stream of a kind other than [`StreamKind::Named`].
     #[must_use]
     pub fn unnamed_stream(&self, inode: &Inode, kind: StreamKind) -> Option<&Stream> {
-        self.streams(inode).iter().find(|stream| stream.kind == kind)
+        self.streams(inode)
+            .iter()
+            .find(|stream| stream.kind == kind)
     }
 
     /// Children of a directory, in order.

@@ -32,7 +32,8 @@ impl MemoryStorage {
 }
 
 fn index(offset: u64) -> Result<usize> {
-    usize::try_from(offset).map_err(|_| Error::new(ErrorKind::Memory, "offset too large for memory"))
+    usize::try_from(offset)
+        .map_err(|_| Error::new(ErrorKind::Memory, "offset too large for memory"))
 }
 
 impl Storage for MemoryStorage {

@@ -148,9 +148,10 @@ impl<'pool, 'env, T: Send + 'env> Ordered<'pool, 'env, T> {
     pub fn next(&mut self) -> Result<Option<T>> {
         match self.pending.pop_front() {
             None => Ok(None),
-            Some(receiver) => receiver.recv().map(Some).map_err(|_| {
-                Error::new(ErrorKind::Memory, "a worker thread ended unexpectedly")
-            }),
+            Some(receiver) => receiver
+                .recv()
+                .map(Some)
+                .map_err(|_| Error::new(ErrorKind::Memory, "a worker thread ended unexpectedly")),
         }
     }
 }

@@ -95,7 +95,9 @@ impl<'a> Decoder<'a> {
     }
 
     fn expect_zero(&mut self, start: u64, end: u64, what: &str) {
-        let bytes = self.range(start, end.saturating_sub(start)).unwrap_or_default();
+        let bytes = self
+            .range(start, end.saturating_sub(start))
+            .unwrap_or_default();
         if bytes.iter().any(|&byte| byte != 0) {
             self.note(start, false, format!("{what} is not zero"));
         }
@@ -106,13 +108,19 @@ impl<'a> Decoder<'a> {
         if length.is_multiple_of(8) {
             return Ok(length);
         }
-        self.note(at, true, format!("length {length} of {what} is not a multiple of 8"));
+        self.note(
+            at,
+            true,
+            format!("length {length} of {what} is not a multiple of 8"),
+        );
         let rounded = length.checked_next_multiple_of(8);
         rounded.ok_or_else(|| fatal(at, format!("length of {what} overflows")))
     }
 
     fn security(&mut self) -> Result<u64> {
-        let head = self.u64_at(0).ok_or_else(|| fatal(0, "shorter than 8 bytes"))?;
+        let head = self
+            .u64_at(0)
+            .ok_or_else(|| fatal(0, "shorter than 8 bytes"))?;
         let (mut total, count) = (head & 0xFFFF_FFFF, head >> 32);
         if total == 0 {
             self.note(0, true, "the security data has length 0");
@@ -121,7 +129,10 @@ impl<'a> Decoder<'a> {
         total = self.rounded(0, total, "the security data")?;
         let sizes_end = 8 + 8 * count;
         if total > self.bytes.len() as u64 || sizes_end > total {
-            return Err(fatal(0, format!("{count} security descriptors do not fit in {total} bytes")));
+            return Err(fatal(
+                0,
+                format!("{count} security descriptors do not fit in {total} bytes"),
+            ));
         }
         let mut at = sizes_end;
         let mut seen = HashSet::new();
@@ -129,16 +140,27 @@ impl<'a> Decoder<'a> {
             let size = self.u64_at(8 + 8 * number).unwrap_or(u64::MAX);
             let end = at.checked_add(size).filter(|&end| end <= total);
             let Some((end, bytes)) = end.and_then(|end| Some((end, self.range(at, size)?))) else {
-                return Err(fatal(at, format!("security descriptor {number} does not fit")));
+                return Err(fatal(
+                    at,
+                    format!("security descriptor {number} does not fit"),
+                ));
             };
             if !seen.insert(bytes) {
-                self.note(at, false, format!("security descriptor {number} is stored twice"));
+                self.note(
+                    at,
+                    false,
+                    format!("security descriptor {number} is stored twice"),
+                );
             }
             self.image.security.push(Arc::from(bytes));
             at = end;
         }
         if at.next_multiple_of(8) != total {
-            self.note(0, false, format!("the security data has {total} bytes but needs {at}"));
+            self.note(
+                0,
+                false,
+                format!("the security data has {total} bytes but needs {at}"),
+            );
         }
         self.expect_zero(at, total, "padding of the security data");
         self.used.push((0, total));
@@ -175,7 +197,10 @@ impl<'a> Decoder<'a> {
             }
             if !lists.insert(list) {
                 let path = self.show_path(directory);
-                return Err(fatal(list, format!("{path} shares its child list with another directory")));
+                return Err(fatal(
+                    list,
+                    format!("{path} shares its child list with another directory"),
+                ));
             }
             let first = todo.len();
             self.child_list(directory, list, depth + 1, &mut todo)?;
@@ -193,7 +218,11 @@ impl<'a> Decoder<'a> {
         todo: &mut Vec<(DentryId, u64, usize)>,
     ) -> Result<()> {
         if !start.is_multiple_of(8) {
-            self.note(start, false, "offset of a child list is not a multiple of 8");
+            self.note(
+                start,
+                false,
+                "offset of a child list is not a multiple of 8",
+            );
         }
         let mut children: Vec<DentryId> = Vec::new();
         let mut subdirectories = Vec::new();
@@ -202,7 +231,8 @@ impl<'a> Decoder<'a> {
         while let Some(parsed) = self.dentry(at, false)? {
             if self.is_usable_name(parsed.id, at) {
                 if let Some(&last) = children.last() {
-                    let order = collation::compare(self.image.name(last), self.image.name(parsed.id));
+                    let order =
+                        collation::compare(self.image.name(last), self.image.name(parsed.id));
                     sorted &= order.is_lt();
                 }
                 children.push(parsed.id);
@@ -240,7 +270,11 @@ impl<'a> Decoder<'a> {
             let twin = kept.last().copied();
             if twin.is_some_and(|twin| self.image.name(twin) == self.image.name(child)) {
                 let path = self.show_path(child);
-                self.note(at, true, format!("duplicate name {path}; the first is kept"));
+                self.note(
+                    at,
+                    true,
+                    format!("duplicate name {path}; the first is kept"),
+                );
                 self.image.forget_name(child);
                 dropped.insert(child);
             } else {
@@ -259,7 +293,11 @@ impl<'a> Decoder<'a> {
         let bad = name.is_empty() || name == b"." || name == b".." || name.contains(&0);
         if bad {
             let shown = text::Show(name).to_string();
-            self.note(at, true, format!("name {shown:?} is not allowed; the entry is dropped"));
+            self.note(
+                at,
+                true,
+                format!("name {shown:?} is not allowed; the entry is dropped"),
+            );
         }
         !bad
     }
@@ -289,15 +327,20 @@ impl<'a> Decoder<'a> {
             .range(at, length)
             .filter(|bytes| bytes.len() >= DENTRY_SIZE)
             .ok_or_else(|| fatal(at, format!("impossible dentry length {length}")))?;
-        let (raw, tail) = RawDentry::ref_from_prefix(bytes)
-            .map_err(|_| fatal(at, "dentry too short"))?;
+        let (raw, tail) =
+            RawDentry::ref_from_prefix(bytes).map_err(|_| fatal(at, "dentry too short"))?;
         if raw.reserved != [0; 16] {
             self.note(at + 0x18, false, "reserved field of a dentry is not zero");
         }
         let (name, used) = self.name(at, tail, 0, raw.name_size.get(), "name")?;
-        let (short_name, used) = self.name(at, tail, used, raw.short_name_size.get(), "short name")?;
+        let (short_name, used) =
+            self.name(at, tail, used, raw.short_name_size.get(), "short name")?;
         let names_end = (DENTRY_SIZE + used).next_multiple_of(8).min(bytes.len());
-        self.expect_zero(at + (DENTRY_SIZE + used) as u64, at + names_end as u64, "padding of names");
+        self.expect_zero(
+            at + (DENTRY_SIZE + used) as u64,
+            at + names_end as u64,
+            "padding of names",
+        );
         let items = self.items(at + names_end as u64, &bytes[names_end..]);
         let attributes = FileAttributes::from_bits_retain(raw.attributes.get());
         let (streams, end) = self.streams(at + length, raw, attributes)?;
@@ -344,7 +387,9 @@ impl<'a> Decoder<'a> {
             _ => self.note(at, false, format!("{what} has no terminator")),
         }
         let mut name = Vec::with_capacity(size);
-        let units = units.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        let units = units
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
         text::push_utf16(&mut name, units);
         Ok((self.image.add_name(&name)?, end))
     }
@@ -370,7 +415,11 @@ impl<'a> Decoder<'a> {
             }
         }
         if used < stored.len() {
-            self.note(at + used as u64, true, "bytes behind the tagged items are dropped");
+            self.note(
+                at + used as u64,
+                true,
+                "bytes behind the tagged items are dropped",
+            );
         }
         &stored[..used.min(stored.len())]
     }
@@ -387,7 +436,9 @@ impl<'a> Decoder<'a> {
         let mut unnamed = Vec::new();
         let mut named: Vec<Stream> = Vec::new();
         for _ in 0..extra {
-            let length = self.u64_at(at).ok_or_else(|| fatal(at, "a stream entry does not fit"))?;
+            let length = self
+                .u64_at(at)
+                .ok_or_else(|| fatal(at, "a stream entry does not fit"))?;
             let length = self.rounded(at, length, "a stream entry")?;
             let bytes = self
                 .range(at, length)
@@ -399,11 +450,18 @@ impl<'a> Decoder<'a> {
                 self.note(at, false, "reserved field of a stream entry is not zero");
             }
             let (name, used) = self.name(at, tail, 0, stream.name_size.get(), "stream name")?;
-            self.expect_zero(at + (STREAM_SIZE + used) as u64, at + length, "padding of a stream entry");
+            self.expect_zero(
+                at + (STREAM_SIZE + used) as u64,
+                at + length,
+                "padding of a stream entry",
+            );
             if name.is_empty() {
                 unnamed.push(stream.hash);
             } else {
-                if named.iter().any(|other| self.image.text(other.name) == self.image.text(name)) {
+                if named
+                    .iter()
+                    .any(|other| self.image.text(other.name) == self.image.text(name))
+                {
                     self.note(at, false, "two streams have the same name");
                 }
                 let content = self.content(stream.hash)?;
@@ -419,7 +477,9 @@ impl<'a> Decoder<'a> {
             unnamed.insert(0, raw.main_hash);
         }
         let mut streams = self.classify(at, &unnamed, attributes)?;
-        if attributes.contains(FileAttributes::ENCRYPTED) && !attributes.contains(FileAttributes::DIRECTORY) {
+        if attributes.contains(FileAttributes::ENCRYPTED)
+            && !attributes.contains(FileAttributes::DIRECTORY)
+        {
             if !named.is_empty() {
                 self.note(at, true, "named streams of an encrypted file are dropped");
             }
@@ -457,7 +517,11 @@ impl<'a> Decoder<'a> {
             streams.push(self.unnamed(StreamKind::Data, Sha1::ZERO)?);
         }
         if rest.next().is_some() {
-            self.note(at, true, "more unnamed streams than a file can have; the rest is dropped");
+            self.note(
+                at,
+                true,
+                "more unnamed streams than a file can have; the rest is dropped",
+            );
         }
         Ok(streams)
     }
@@ -486,7 +550,11 @@ impl<'a> Decoder<'a> {
     ) -> Result<InodeId> {
         let mut security = SecurityId(raw.security_id.get());
         if security != SecurityId::NONE && self.image.security.get(security).is_none() {
-            self.note(at, true, format!("there is no security descriptor {}", security.0));
+            self.note(
+                at,
+                true,
+                format!("there is no security descriptor {}", security.0),
+            );
             security = SecurityId::NONE;
         }
         let packed = raw.group_or_reparse.get();
@@ -512,17 +580,19 @@ impl<'a> Decoder<'a> {
             return self.image.add_inode(inode, streams, items);
         }
         match self.groups.get(&group) {
-            Some(&first) => match self.difference(first, &inode, streams, items) {
-                Difference::None => Ok(first),
-                Difference::Details(what) => {
-                    self.note(at, true, format!("hard links of one file differ in {what}"));
-                    Ok(first)
+            Some(&first) => {
+                match self.difference(first, &inode, streams, items) {
+                    Difference::None => Ok(first),
+                    Difference::Details(what) => {
+                        self.note(at, true, format!("hard links of one file differ in {what}"));
+                        Ok(first)
+                    }
+                    Difference::OtherFile => {
+                        self.note(at, true, "hard links of one file have different data; they become separate files");
+                        self.image.add_inode(inode, streams, items)
+                    }
                 }
-                Difference::OtherFile => {
-                    self.note(at, true, "hard links of one file have different data; they become separate files");
-                    self.image.add_inode(inode, streams, items)
-                }
-            },
+            }
             None => {
                 let id = self.image.add_inode(inode, streams, items)?;
                 self.groups.insert(group, id);
@@ -531,7 +601,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn difference(&self, first: InodeId, other: &Inode, streams: &[Stream], items: &[u8]) -> Difference {
+    fn difference(
+        &self,
+        first: InodeId,
+        other: &Inode,
+        streams: &[Stream],
+        items: &[u8],
+    ) -> Difference {
         let first = self.image.inode(first);
         let hash = |stream: &Stream| {
             let Content { hash, .. } = *self.image.content(stream.content);
@@ -539,7 +615,9 @@ impl<'a> Decoder<'a> {
         };
         let of_first = self.image.streams(first);
         let unnamed = |streams: &[Stream]| {
-            let data = streams.iter().find(|stream| stream.kind == StreamKind::Data);
+            let data = streams
+                .iter()
+                .find(|stream| stream.kind == StreamKind::Data);
             data.map(|stream| self.image.content(stream.content).hash)
         };
         if unnamed(of_first) != unnamed(streams) {
@@ -578,7 +656,11 @@ impl<'a> Decoder<'a> {
         }
         let size = self.bytes.len() as u64;
         if at < size {
-            self.note(at, false, format!("{} bytes at the end belong to nothing", size - at));
+            self.note(
+                at,
+                false,
+                format!("{} bytes at the end belong to nothing", size - at),
+            );
         }
     }
 }

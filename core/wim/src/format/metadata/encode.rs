@@ -86,7 +86,9 @@ impl Plan {
                 .intersects(FileAttributes::DIRECTORY | FileAttributes::REPARSE_POINT)
         {
             let next = self.groups.len() as u64 + 1;
-            self.groups.entry(image.dentry(dentry).inode).or_insert(next);
+            self.groups
+                .entry(image.dentry(dentry).inode)
+                .or_insert(next);
         }
     }
 

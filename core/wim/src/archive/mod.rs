@@ -1,0 +1,14 @@
+//! Archives that exist: opening, reading, checking.
+
+mod blobs;
+mod chunks;
+mod integrity;
+mod open;
+mod read;
+
+pub use blobs::{Blob, BlobId, BlobPool, Place, Solid};
+pub use chunks::{ChunkMap, prefix_size};
+pub(crate) use integrity::hash_range;
+pub use integrity::{IntegrityState, check_integrity};
+pub use open::{Archive, ArchiveFile, MetadataResource, OpenOptions};
+pub use read::BlobReader;

@@ -1,0 +1,13 @@
+//! Source to image: every rule of capture lives here and only here.
+//!
+//! A scan walks its sources once, reading directories, attributes and link targets but no file data,
+//! and builds an [`Image`] together with the list of data that is still to be read.
+
+pub mod config;
+pub mod glob;
+mod links;
+mod walk;
+
+pub use config::CaptureConfig;
+pub use links::OutsideLinks;
+pub use walk::{Origin, Pending, ScanOptions, Scanned, Scanner, UnixDataForm};

@@ -1,0 +1,261 @@
+//! A new archive with one image.
+
+use wimforge_codec::Level;
+
+use super::commit::{self, Commit};
+use super::load::Loader;
+use super::metadata::write_metadata;
+use super::output::Output;
+use super::pack::{Context, PackOptions, pack};
+use crate::archive::{BlobPool, MetadataResource};
+use crate::format::integrity::{PIECE_SIZE, Recorder};
+use crate::format::{Compression, Guid, Header, HeaderFlags, Version};
+use crate::hash::Hasher;
+use crate::image::{Image, ImageNumbers};
+use crate::port::{Observer, OnUnreadable, Source, Storage, Workers};
+use crate::scan::Scanned;
+use crate::time::FileTime;
+use crate::xml::{WimXml, check_text};
+use crate::{Error, ErrorKind, Result};
+
+/// An image about to be added to an archive.
+pub struct NewImage<'a> {
+    /// The tree and what is still to be read.
+    pub scanned: Scanned,
+    /// The sources that were scanned, in order.
+    pub sources: &'a [&'a dyn Source],
+    /// Its name; empty for none.
+    pub name: String,
+    /// Properties in the order in which they are to stand in the XML data.
+    pub properties: Vec<(String, String)>,
+    /// Whether it becomes the boot image.
+    pub boot: bool,
+    /// Whether links of it were made relative to its root.
+    pub links_fixed: bool,
+    /// See [`crate::scan::ScanOptions::latest_time`].
+    pub latest_time: Option<FileTime>,
+}
+
+/// Whether the archive gets an integrity table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum IntegrityChoice {
+    /// If it had one before.
+    #[default]
+    Keep,
+    /// Yes.
+    Include,
+    /// No.
+    Omit,
+}
+
+/// How an archive is written.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// Compression of a new archive; one that exists keeps its own.
+    pub compression: Compression,
+    /// Effort of compression.
+    pub level: Level,
+    /// Integrity table.
+    pub integrity: IntegrityChoice,
+    /// GUID of a new archive; made from the hashes of the metadata if there is none.
+    pub guid: Option<Guid>,
+    /// The time now.
+    pub now: FileTime,
+    /// Files that cannot be read.
+    pub on_unreadable: OnUnreadable,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct CaptureSummary {
+    /// Index of the new image.
+    pub image: u32,
+    /// Its counts.
+    pub numbers: ImageNumbers,
+    /// Files that could not be read and were left out, those of the scan included.
+    pub skipped: u64,
+    /// Size of the archive in bytes.
+    pub size: u64,
+}
+
+/// Writes a new archive into an empty storage. The caller puts it in its place afterwards; everything
+/// is on the medium then.
+///
+/// # Errors
+/// [`ErrorKind::Open`], [`ErrorKind::Read`], [`ErrorKind::Changed`] for files; [`ErrorKind::Write`];
+/// [`ErrorKind::Cancelled`]; [`ErrorKind::Parameter`] for names and properties.
+pub fn capture(
+    storage: &dyn Storage,
+    new: NewImage<'_>,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<CaptureSummary> {
+    let include = options.integrity == IntegrityChoice::Include;
+    let start = Header::SIZE as u64;
+    let recorder = include.then(|| Recorder::new(PIECE_SIZE, &[], start));
+    let mut xml = WimXml::default();
+    let mut header = Header {
+        version: match options.compression {
+            Compression::Chunked(wimforge_codec::Format::Lzms, _) => Version::Solid,
+            _ => Version::Classic,
+        },
+        compression: options.compression,
+        flags: HeaderFlags::WRITE_IN_PROGRESS,
+        guid: options.guid.unwrap_or_default(),
+        part: 1,
+        parts: 1,
+        ..Header::default()
+    };
+    storage.write_at(0, &header.encode())?;
+    let mut output = Output::new(storage, start, recorder);
+    let mut pool = BlobPool::default();
+    let added = add_image(
+        new,
+        &mut output,
+        &mut pool,
+        &mut xml,
+        &mut header,
+        options,
+        workers,
+        observer,
+    )?;
+    header.flags.remove(HeaderFlags::WRITE_IN_PROGRESS);
+    let images = [added.metadata];
+    if options.guid.is_none() {
+        header.guid = guid_of(&images);
+    }
+    let size = commit::finish(Commit {
+        output,
+        header,
+        images: &images,
+        pool: &pool,
+        xml,
+        piece_size: include.then_some(PIECE_SIZE),
+        observer,
+    })?;
+    Ok(CaptureSummary {
+        size,
+        ..added.summary
+    })
+}
+
+/// A GUID that depends on the images only.
+fn guid_of(images: &[MetadataResource]) -> Guid {
+    let mut hasher = Hasher::new();
+    for metadata in images {
+        hasher.update(metadata.hash.as_bytes());
+    }
+    let hash = hasher.finish();
+    let mut guid = [0; 16];
+    guid.copy_from_slice(&hash.as_bytes()[..16]);
+    Guid(guid)
+}
+
+/// An image whose data and metadata are written.
+pub(super) struct Added {
+    pub metadata: MetadataResource,
+    pub summary: CaptureSummary,
+}
+
+/// Writes the data and the metadata of a new image, counts its references, and enters it into XML
+/// data and header.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of an archive being written, joined here"
+)]
+pub(super) fn add_image(
+    new: NewImage<'_>,
+    output: &mut Output<'_>,
+    pool: &mut BlobPool,
+    xml: &mut WimXml,
+    header: &mut Header,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<Added> {
+    let index = xml.add_image(&new.name)?;
+    for (name, value) in &new.properties {
+        check_text(name, value)?;
+    }
+    let Scanned {
+        mut image,
+        pending,
+        inline,
+        skipped,
+        ..
+    } = new.scanned;
+    let loader = Loader {
+        sources: new.sources,
+        inline: &inline,
+        latest_time: new.latest_time,
+    };
+    let context = Context {
+        loader: &loader,
+        options: PackOptions {
+            compression: header.compression,
+            level: options.level,
+            on_unreadable: options.on_unreadable,
+        },
+        workers,
+        observer,
+    };
+    let packed = pack(&pending, &mut image, pool, output, &context)?;
+    drop(pending);
+    image.remove_files(&packed.unreadable)?;
+    count_references(&image, pool);
+    let metadata = write_metadata(output, &image, header.compression, options.level, workers)?;
+    let numbers = ImageNumbers::of(&image, |content| content.size);
+    xml.set_numbers(index, &numbers, Some(options.now), options.now);
+    if let Some(element) = xml.image_mut(index) {
+        for (name, value) in &new.properties {
+            element.set_property(name, value)?;
+        }
+    }
+    header.images = xml.image_count() as u32;
+    header.flags.set(
+        HeaderFlags::RP_FIX,
+        new.links_fixed || header.flags.contains(HeaderFlags::RP_FIX),
+    );
+    if new.boot {
+        header.boot_index = index;
+        header.boot_metadata = metadata.resource;
+    }
+    Ok(Added {
+        metadata,
+        summary: CaptureSummary {
+            image: index,
+            numbers,
+            skipped: skipped + packed.unreadable.len() as u64,
+            size: 0,
+        },
+    })
+}
+
+/// Adds the references of an image to its blobs: one for each stream of each name of a file.
+fn count_references(image: &Image, pool: &mut BlobPool) {
+    for (_, inode) in image.inodes() {
+        for stream in image.streams(inode) {
+            let content = image.content(stream.content);
+            if let Some(blob) = pool.find(&content.hash) {
+                let references = &mut pool.get_mut(blob).references;
+                *references = references.saturating_add(inode.names);
+            }
+        }
+    }
+}
+
+/// Refuses options that an archive's header does not allow.
+pub(super) fn refuse_if_read_only(header: &Header, name: &str) -> Result<()> {
+    let why = if header.parts > 1 {
+        "is part of a split WIM"
+    } else if header.flags.contains(HeaderFlags::READONLY) {
+        "is marked read-only in its header"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::ReadOnly,
+        format!("cannot modify {name}: it {why}"),
+    ))
+}

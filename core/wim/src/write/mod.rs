@@ -1,0 +1,19 @@
+//! Image to archive: plan, pack, commit.
+//!
+//! *Plan* decides what must be stored and in which order (`plan`). *Pack* reads, hashes, compresses
+//! and writes it (`pack`). *Commit* writes metadata, tables and header (`commit`). What is
+//! written depends on the source and the options only, not on the number of workers.
+
+mod append;
+mod blob_writer;
+mod capture;
+mod commit;
+mod load;
+mod metadata;
+mod output;
+mod pack;
+mod plan;
+mod tables;
+
+pub use append::{append, rebuild};
+pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};

@@ -1,0 +1,154 @@
+//! What workers do.
+
+use std::sync::Arc;
+
+use wimforge_codec::{Format, Level};
+
+use super::super::blob_writer::{PackedChunk, Slice};
+use super::super::load::Loader;
+use super::super::plan::Item;
+use crate::Result;
+use crate::hash::Sha1;
+use crate::port::WorkerState;
+
+/// What comes back from a worker.
+pub(super) enum Done {
+    /// Small items, loaded into one buffer.
+    Loaded {
+        items: Vec<Item>,
+        buffer: Arc<Vec<u8>>,
+        loaded: Vec<Result<Loaded>>,
+    },
+    /// Chunks of small items, compressed.
+    Packed(Result<Vec<PackedChunk>>),
+    /// A piece of a large item, of `len` bytes.
+    Piece { piece: Result<Piece>, len: u64 },
+}
+
+/// A small item in its batch's buffer.
+pub(super) struct Loaded {
+    pub start: usize,
+    pub hash: Sha1,
+    /// The file is not what it was when it was scanned.
+    pub changed: bool,
+}
+
+/// A piece of a large item.
+pub(super) struct Piece {
+    pub buffer: Arc<Vec<u8>>,
+    /// Its chunks, if they were wanted.
+    pub chunks: Vec<PackedChunk>,
+    /// The file is not what it was when it was scanned; only the last piece looks.
+    pub changed: bool,
+}
+
+/// Reads and hashes small items.
+pub(super) fn load_batch(loader: &Loader<'_>, items: Vec<Item>, bytes: usize) -> Done {
+    let mut buffer = vec![0; bytes];
+    let mut start = 0;
+    let mut loaded = Vec::with_capacity(items.len());
+    for item in &items {
+        let end = start + item.expected.size as usize;
+        loaded.push(load_item(loader, item, &mut buffer[start..end], start));
+        start = end;
+    }
+    Done::Loaded {
+        items,
+        buffer: Arc::new(buffer),
+        loaded,
+    }
+}
+
+fn load_item(loader: &Loader<'_>, item: &Item, data: &mut [u8], start: usize) -> Result<Loaded> {
+    let mut opened = loader.open(item.origin, item.expected.size)?;
+    opened.read_exact(0, data)?;
+    Ok(Loaded {
+        start,
+        hash: Sha1::of(data),
+        changed: loader.changed(&mut opened, item.expected)?,
+    })
+}
+
+/// Where a piece lies and what is done with it.
+#[derive(Clone, Copy)]
+pub(super) struct PieceJob {
+    pub item: Item,
+    pub start: u64,
+    pub len: u64,
+    pub is_last: bool,
+    pub pack: Option<(Format, u32, Level)>,
+}
+
+/// Reads and, if asked to, compresses a piece of a large item.
+pub(super) fn load_piece(
+    loader: &Loader<'_>,
+    job: &PieceJob,
+    state: &mut WorkerState,
+) -> Result<Piece> {
+    let mut opened = loader.open(job.item.origin, job.item.expected.size)?;
+    let mut buffer = vec![0; job.len as usize];
+    opened.read_exact(job.start, &mut buffer)?;
+    let changed = job.is_last && loader.changed(&mut opened, job.item.expected)?;
+    let buffer = Arc::new(buffer);
+    let chunks = match job.pack {
+        None => Vec::new(),
+        Some((format, chunk_size, level)) => {
+            let chunks = cut(&buffer, chunk_size as usize);
+            compress_chunks(state, format, chunk_size, level, chunks)?
+        }
+    };
+    Ok(Piece {
+        buffer,
+        chunks,
+        changed,
+    })
+}
+
+/// Cuts a buffer into chunks.
+fn cut(buffer: &Arc<Vec<u8>>, chunk_size: usize) -> Vec<Slice> {
+    let starts = (0..buffer.len()).step_by(chunk_size);
+    starts
+        .map(|start| Slice {
+            buffer: Arc::clone(buffer),
+            range: start..(start + chunk_size).min(buffer.len()),
+        })
+        .collect()
+}
+
+/// Compresses chunks; all results share one buffer.
+pub(in crate::write) fn compress_chunks(
+    state: &mut WorkerState,
+    format: Format,
+    chunk_size: u32,
+    level: Level,
+    chunks: Vec<Slice>,
+) -> Result<Vec<PackedChunk>> {
+    let mut scratch = std::mem::take(&mut state.buffer);
+    let compressor = state.compressor(format, chunk_size, level)?;
+    let mut packed = Vec::new();
+    let mut ranges = Vec::with_capacity(chunks.len());
+    for chunk in &chunks {
+        let input = chunk.bytes();
+        if scratch.len() < input.len() {
+            scratch.resize(input.len(), 0);
+        }
+        let size = compressor.compress(input, &mut scratch[..input.len() - 1]);
+        let start = packed.len();
+        ranges.push(size.map(|size| {
+            packed.extend_from_slice(&scratch[..size]);
+            start..start + size
+        }));
+    }
+    state.buffer = scratch;
+    let buffer = Arc::new(packed);
+    let with_ranges = chunks.into_iter().zip(ranges);
+    Ok(with_ranges
+        .map(|(raw, range)| PackedChunk {
+            raw,
+            compressed: range.map(|range| Slice {
+                buffer: Arc::clone(&buffer),
+                range,
+            }),
+        })
+        .collect())
+}

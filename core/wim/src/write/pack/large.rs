@@ -1,0 +1,229 @@
+//! Items too large to be held whole.
+
+use super::jobs::{Done, Piece, PieceJob, load_piece};
+use super::{BUDGET, Driver, Item};
+use crate::archive::Place;
+use crate::format::resource::Chunking;
+use crate::format::{Compression, ResourceFlags, ResourceHeader};
+use crate::hash::{Hasher, Sha1};
+use crate::write::blob_writer::{Streamed, StreamedEnd};
+use crate::{Error, ErrorKind, Result};
+
+/// Bytes of a piece, unless a chunk is larger.
+const PIECE: u64 = 1 << 20;
+
+/// What is done with the pieces of a large item besides hashing them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Nothing.
+    Hash,
+    /// They are compressed and written.
+    Pack,
+    /// They are written as they are.
+    Store,
+}
+
+/// The large item being read.
+pub(super) struct Large {
+    purpose: Purpose,
+    size: u64,
+    hasher: Hasher,
+    /// Pieces in flight.
+    waiting: u64,
+    changed: bool,
+    failed: Option<Error>,
+    /// Where the resource begins; known when the first piece has come back, for then everything
+    /// before it has been written.
+    offset: Option<u64>,
+    streamed: Option<Streamed>,
+}
+
+impl Driver<'_, '_, '_> {
+    /// Stores a large item unless it is there already.
+    pub(super) fn large_item(&mut self, item: Item) -> Result<()> {
+        self.drain_loads()?;
+        self.submit_run();
+        let size = item.expected.size;
+        if self.large_sizes.get(&size).is_some_and(|&count| count > 1) {
+            let Some(large) = self.read_large(&item, Purpose::Hash)? else {
+                return Ok(());
+            };
+            let hash = large.hasher.finish();
+            if self.is_known(&item, hash)? {
+                self.total_bytes -= size;
+                return Ok(());
+            }
+        }
+        let purpose = match self.options.compression {
+            Compression::None => Purpose::Store,
+            Compression::Chunked(..) => Purpose::Pack,
+        };
+        let Some(large) = self.read_large(&item, purpose)? else {
+            return Ok(());
+        };
+        if large.changed {
+            self.warn_changed(&item);
+        }
+        let hash = large.hasher.finish();
+        let offset = large.offset.unwrap_or_else(|| self.output.position());
+        let Some(blob) = self.claim(&item, hash)? else {
+            self.output.rewind(offset);
+            return Ok(());
+        };
+        let end = match large.streamed {
+            Some(streamed) => streamed.end(self.output)?,
+            None => StreamedEnd::Written(self.raw_resource(offset, size)),
+        };
+        let resource = match end {
+            StreamedEnd::Written(resource) => resource,
+            StreamedEnd::NotSmaller => match self.store_again(&item, hash)? {
+                Some(resource) => resource,
+                None => {
+                    self.pool.lose(blob);
+                    return Ok(());
+                }
+            },
+        };
+        self.pool.get_mut(blob).place = Place::Alone { file: 0, resource };
+        self.done_bytes += size;
+        self.report();
+        Ok(())
+    }
+
+    /// Whether data of this hash is there already; the item then has it.
+    fn is_known(&mut self, item: &Item, hash: Sha1) -> Result<bool> {
+        if self.pool.find(&hash).is_none() {
+            return Ok(false);
+        }
+        self.image.content_mut(item.content).hash = hash;
+        Ok(true)
+    }
+
+    fn raw_resource(&self, offset: u64, size: u64) -> ResourceHeader {
+        ResourceHeader {
+            size,
+            flags: ResourceFlags::empty(),
+            offset,
+            uncompressed_size: size,
+        }
+    }
+
+    /// Reads an item again and writes it raw, because compression did not make it smaller.
+    fn store_again(&mut self, item: &Item, hash: Sha1) -> Result<Option<ResourceHeader>> {
+        let Some(large) = self.read_large(item, Purpose::Store)? else {
+            return Ok(None);
+        };
+        let again = large.hasher.finish();
+        let offset = large.offset.unwrap_or_else(|| self.output.position());
+        if again != hash {
+            self.output.rewind(offset);
+            let what = format!("the data was read twice, with SHA-1 {hash} and then {again}");
+            self.unreadable(item, Error::new(ErrorKind::Changed, what))?;
+            return Ok(None);
+        }
+        Ok(Some(self.raw_resource(offset, item.expected.size)))
+    }
+
+    /// Reads all of a large item; `None` if it could not be read and is left out.
+    fn read_large(&mut self, item: &Item, purpose: Purpose) -> Result<Option<Large>> {
+        let size = item.expected.size;
+        self.large = Some(Large {
+            purpose,
+            size,
+            hasher: Hasher::new(),
+            waiting: 0,
+            changed: false,
+            failed: None,
+            offset: None,
+            streamed: None,
+        });
+        let pack = match self.options.compression {
+            Compression::Chunked(format, chunk_size) if purpose == Purpose::Pack => {
+                Some((format, chunk_size, self.options.level))
+            }
+            _ => None,
+        };
+        // Pieces are whole chunks: both sizes are powers of two.
+        let piece = PIECE.max(u64::from(self.options.compression.chunk_size()));
+        let mut start = 0;
+        while start < size
+            && self
+                .large
+                .as_ref()
+                .is_some_and(|large| large.failed.is_none())
+        {
+            let len = piece.min(size - start);
+            while self.in_flight > 0 && self.in_flight + len > BUDGET && self.step()? {}
+            self.in_flight += len;
+            let job = PieceJob {
+                item: *item,
+                start,
+                len,
+                is_last: start + len == size,
+                pack,
+            };
+            let loader = self.loader;
+            self.queue.submit(move |state| {
+                let piece = load_piece(loader, &job, state);
+                Done::Piece { piece, len }
+            });
+            if let Some(large) = &mut self.large {
+                large.waiting += 1;
+            }
+            start += len;
+        }
+        while self.large.as_ref().is_some_and(|large| large.waiting > 0) && self.step()? {}
+        let Some(mut large) = self.large.take() else {
+            return Ok(None);
+        };
+        if let Some(error) = large.failed.take() {
+            if let Some(offset) = large.offset {
+                self.output.rewind(offset);
+            }
+            self.unreadable(item, error)?;
+            return Ok(None);
+        }
+        Ok(Some(large))
+    }
+
+    /// A piece of the large item came back; everything before it has been written.
+    pub(super) fn large_piece(&mut self, piece: Result<Piece>, len: u64) -> Result<()> {
+        self.in_flight -= len;
+        let Some(large) = &mut self.large else {
+            return Ok(());
+        };
+        large.waiting -= 1;
+        let piece = match piece {
+            Ok(piece) if large.failed.is_none() => piece,
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                large.failed.get_or_insert(error);
+                return Ok(());
+            }
+        };
+        large.hasher.update(&piece.buffer);
+        large.changed |= piece.changed;
+        if large.purpose == Purpose::Hash {
+            return Ok(());
+        }
+        if large.offset.is_none() {
+            large.offset = Some(self.output.position());
+            if let (Purpose::Pack, Compression::Chunked(_, chunk_size)) =
+                (large.purpose, self.options.compression)
+            {
+                let chunking = Chunking {
+                    total: large.size,
+                    chunk_size,
+                };
+                large.streamed = Some(Streamed::begin(self.output, chunking)?);
+            }
+        }
+        match &mut large.streamed {
+            Some(streamed) => piece
+                .chunks
+                .iter()
+                .try_for_each(|chunk| streamed.push(self.output, chunk)),
+            None => self.output.append(&piece.buffer),
+        }
+    }
+}

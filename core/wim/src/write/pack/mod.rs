@@ -1,0 +1,448 @@
+//! The pipeline: read, hash, compress, write.
+//!
+//! ```text
+//! items in plan order
+//!   small ones, about 1 MiB together ─▶ load (parallel: open, read, SHA-1)
+//!       in order: known already? ─▶ forget      new? ─▶ claim the hash, cut into chunks
+//!   about 512 KiB of chunks ─▶ compress (parallel)
+//!       in order: collect the blob's chunks, write it when it is complete
+//! ```
+//!
+//! One queue carries both kinds of work and gives results back in the order of submission; since
+//! every decision is taken when a result comes back, in that order, what is written does not depend
+//! on the number of workers. The bytes in flight are bounded; only the driver takes from that budget,
+//! so it can always drain the queue and there is no deadlock.
+//!
+//! An item above [`LARGE`] is never held whole. Before it begins, everything before it has been
+//! loaded and queued. If no other data has its size it cannot be a duplicate and is read once:
+//! pieces are read and compressed in parallel, hashed in order, and written as they come. Otherwise
+//! it is hashed first and read again only if it is new.
+
+mod jobs;
+mod large;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use wimforge_codec::Level;
+
+pub(super) use self::jobs::compress_chunks;
+use self::jobs::{Done, Loaded, load_batch};
+use self::large::Large;
+use super::blob_writer::{PackedChunk, Slice, write_whole};
+use super::load::Loader;
+use super::output::Output;
+use super::plan::Item;
+use crate::archive::{Blob, BlobId, BlobPool, Place};
+use crate::format::Compression;
+use crate::format::resource::Chunking;
+use crate::hash::Sha1;
+use crate::image::{Image, InodeId};
+use crate::port::{Event, Observer, OnUnreadable, Ordered, Phase, Pool, Unit, Workers};
+use crate::scan::Pending;
+use crate::{Error, ErrorKind, Result, text};
+
+/// Items up to this size are held whole, in bytes.
+const LARGE: u64 = 8 << 20;
+/// Bytes of small items that are loaded together.
+const LOAD_BATCH: u64 = 1 << 20;
+/// Most items that are loaded together.
+const LOAD_ITEMS: usize = 64;
+/// Bytes of chunks that are compressed together.
+const PACK_BATCH: usize = 512 << 10;
+/// Bytes of data in flight.
+const BUDGET: u64 = 24 << 20;
+
+/// How data is packed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackOptions {
+    pub compression: Compression,
+    pub level: Level,
+    pub on_unreadable: OnUnreadable,
+}
+
+/// What packing leaves behind besides blobs.
+#[derive(Debug, Default)]
+pub(crate) struct Packed {
+    /// Files that could not be read and have to be left out of the tree.
+    pub unreadable: HashSet<InodeId>,
+}
+
+/// What packing needs from outside.
+pub(crate) struct Context<'a> {
+    pub loader: &'a Loader<'a>,
+    pub options: PackOptions,
+    pub workers: &'a dyn Workers,
+    pub observer: &'a dyn Observer,
+}
+
+/// Reads everything that is pending, stores what is new, and fills in the hashes of the image's
+/// contents.
+pub(crate) fn pack(
+    pending: &[Pending],
+    image: &mut Image,
+    pool: &mut BlobPool,
+    output: &mut Output<'_>,
+    context: &Context<'_>,
+) -> Result<Packed> {
+    let mut result = None;
+    let slot = &mut result;
+    context.workers.scope(Box::new(move |threads| {
+        let mut driver = Driver::new(threads, image, pool, output, context);
+        *slot = Some(driver.run(pending).map(|()| driver.packed));
+    }));
+    result.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")))
+}
+
+/// A blob whose chunks are being compressed.
+struct Collecting {
+    blob: BlobId,
+    chunking: Chunking,
+    chunks: Vec<PackedChunk>,
+}
+
+/// Chunks on their way to the next compression task.
+#[derive(Default)]
+struct Run {
+    chunks: Vec<Slice>,
+    bytes: usize,
+}
+
+struct Driver<'d, 'env, 'o> {
+    queue: Ordered<'d, 'env, Done>,
+    image: &'d mut Image,
+    pool: &'d mut BlobPool,
+    output: &'d mut Output<'o>,
+    loader: &'env Loader<'env>,
+    options: PackOptions,
+    observer: &'env dyn Observer,
+    packed: Packed,
+    /// Loads in flight.
+    loading: usize,
+    /// Bytes in flight.
+    in_flight: u64,
+    run: Run,
+    collecting: VecDeque<Collecting>,
+    /// How many items above [`LARGE`] have each size, in the plan and in the pool.
+    large_sizes: HashMap<u64, u32>,
+    /// The large item being read.
+    large: Option<Large>,
+    done_bytes: u64,
+    total_bytes: u64,
+}
+
+impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
+    fn new(
+        threads: &'d dyn Pool<'env>,
+        image: &'d mut Image,
+        pool: &'d mut BlobPool,
+        output: &'d mut Output<'o>,
+        context: &'env Context<'env>,
+    ) -> Self {
+        Self {
+            queue: Ordered::new(threads),
+            image,
+            pool,
+            output,
+            loader: context.loader,
+            options: context.options,
+            observer: context.observer,
+            packed: Packed::default(),
+            loading: 0,
+            in_flight: 0,
+            run: Run::default(),
+            collecting: VecDeque::new(),
+            large_sizes: HashMap::new(),
+            large: None,
+            done_bytes: 0,
+            total_bytes: 0,
+        }
+    }
+
+    fn run(&mut self, pending: &[Pending]) -> Result<()> {
+        self.count(pending);
+        self.report();
+        let mut batch = Vec::new();
+        let mut batch_bytes = 0;
+        for pending in pending {
+            let item = Item::of(self.image, pending);
+            let size = item.expected.size;
+            if size > LARGE {
+                self.load(std::mem::take(&mut batch), batch_bytes)?;
+                batch_bytes = 0;
+                self.large_item(item)?;
+                continue;
+            }
+            if batch_bytes + size > LOAD_BATCH {
+                self.load(std::mem::take(&mut batch), batch_bytes)?;
+                batch_bytes = 0;
+            }
+            batch.push(item);
+            batch_bytes += size;
+            if batch.len() >= LOAD_ITEMS {
+                self.load(std::mem::take(&mut batch), batch_bytes)?;
+                batch_bytes = 0;
+            }
+        }
+        self.load(batch, batch_bytes)?;
+        self.drain_loads()?;
+        self.submit_run();
+        while self.step()? {}
+        self.report();
+        Ok(())
+    }
+
+    /// Adds up sizes and notes which of the large ones occur more than once.
+    fn count(&mut self, pending: &[Pending]) {
+        let in_pool = self.pool.iter().map(|(_, blob)| blob.size);
+        let in_plan = pending
+            .iter()
+            .map(|pending| self.image.content(pending.content).size);
+        for size in in_pool.chain(in_plan.clone()).filter(|&size| size > LARGE) {
+            *self.large_sizes.entry(size).or_insert(0) += 1;
+        }
+        self.total_bytes = in_plan.sum();
+    }
+
+    /// Queues a batch of small items, once there is room for it.
+    fn load(&mut self, items: Vec<Item>, bytes: u64) -> Result<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        self.make_room(bytes)?;
+        self.in_flight += bytes;
+        self.loading += 1;
+        let loader = self.loader;
+        self.queue
+            .submit(move |_| load_batch(loader, items, bytes as usize));
+        Ok(())
+    }
+
+    /// Takes results until `bytes` more fit into the budget, or nothing is in flight.
+    fn make_room(&mut self, bytes: u64) -> Result<()> {
+        while self.in_flight > 0 && self.in_flight + bytes > BUDGET {
+            if !self.step()? {
+                // Everything left in flight waits for a compression task that was not queued yet.
+                if self.run.chunks.is_empty() {
+                    break;
+                }
+                self.submit_run();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes results until no load is in flight any more.
+    fn drain_loads(&mut self) -> Result<()> {
+        while self.loading > 0 {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the oldest result and acts on it; false if there is none.
+    fn step(&mut self) -> Result<bool> {
+        if self.observer.cancelled() {
+            return Err(Error::new(
+                ErrorKind::Cancelled,
+                "stopped while writing file data",
+            ));
+        }
+        let Some(done) = self.queue.next()? else {
+            return Ok(false);
+        };
+        match done {
+            Done::Loaded {
+                items,
+                buffer,
+                loaded,
+            } => {
+                self.loading -= 1;
+                for (item, loaded) in items.into_iter().zip(loaded) {
+                    self.loaded(item, &buffer, loaded)?;
+                }
+            }
+            Done::Packed(chunks) => {
+                for chunk in chunks? {
+                    self.collect(chunk)?;
+                }
+            }
+            Done::Piece { piece, len } => self.large_piece(piece, len)?,
+        }
+        Ok(true)
+    }
+
+    /// A small item was read: it is forgotten, or its chunks go on to be compressed.
+    fn loaded(&mut self, item: Item, buffer: &Arc<Vec<u8>>, loaded: Result<Loaded>) -> Result<()> {
+        let size = item.expected.size;
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.in_flight -= size;
+                return self.unreadable(&item, error);
+            }
+        };
+        if loaded.changed {
+            self.warn_changed(&item);
+        }
+        let Some(blob) = self.claim(&item, loaded.hash)? else {
+            self.in_flight -= size;
+            return Ok(());
+        };
+        let slice = |start: usize, end: usize| Slice {
+            buffer: Arc::clone(buffer),
+            range: start..end,
+        };
+        let end = loaded.start + size as usize;
+        let chunk_size = match self.options.compression {
+            Compression::None => {
+                let chunk = PackedChunk {
+                    raw: slice(loaded.start, end),
+                    compressed: None,
+                };
+                return self.write_blob(
+                    blob,
+                    Chunking {
+                        total: size,
+                        chunk_size: u32::MAX,
+                    },
+                    &[chunk],
+                );
+            }
+            Compression::Chunked(_, chunk_size) => chunk_size,
+        };
+        let chunking = Chunking {
+            total: size,
+            chunk_size,
+        };
+        self.collecting.push_back(Collecting {
+            blob,
+            chunking,
+            chunks: Vec::with_capacity(chunking.count() as usize),
+        });
+        let mut start = loaded.start;
+        while start < end {
+            let stop = (start + chunk_size as usize).min(end);
+            self.run.chunks.push(slice(start, stop));
+            self.run.bytes += stop - start;
+            start = stop;
+            if self.run.bytes >= PACK_BATCH {
+                self.submit_run();
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the item its hash. The blob, if it is new and has to be stored.
+    fn claim(&mut self, item: &Item, hash: Sha1) -> Result<Option<BlobId>> {
+        let content = self.image.content_mut(item.content);
+        if !content.hash.is_zero() && content.hash != hash {
+            let expected = content.hash;
+            return Err(Error::new(
+                ErrorKind::Changed,
+                format!("the data has SHA-1 {hash} instead of {expected}"),
+            )
+            .at(self.show(item)));
+        }
+        content.hash = hash;
+        if self.pool.find(&hash).is_some() {
+            self.total_bytes -= item.expected.size;
+            return Ok(None);
+        }
+        let blob = Blob {
+            hash,
+            references: 0,
+            size: item.expected.size,
+            place: Place::Claimed,
+        };
+        self.pool.insert(blob).map(Some)
+    }
+
+    /// Queues the chunks that have come together.
+    fn submit_run(&mut self) {
+        let Compression::Chunked(format, chunk_size) = self.options.compression else {
+            return;
+        };
+        let run = std::mem::take(&mut self.run);
+        if run.chunks.is_empty() {
+            return;
+        }
+        let level = self.options.level;
+        self.queue.submit(move |state| {
+            Done::Packed(compress_chunks(
+                state, format, chunk_size, level, run.chunks,
+            ))
+        });
+    }
+
+    /// A chunk was compressed; the blob it completes is written.
+    fn collect(&mut self, chunk: PackedChunk) -> Result<()> {
+        let Some(front) = self.collecting.front_mut() else {
+            return Ok(());
+        };
+        front.chunks.push(chunk);
+        if (front.chunks.len() as u64) < front.chunking.count() {
+            return Ok(());
+        }
+        match self.collecting.pop_front() {
+            Some(complete) => self.write_blob(complete.blob, complete.chunking, &complete.chunks),
+            None => Ok(()),
+        }
+    }
+
+    fn write_blob(
+        &mut self,
+        blob: BlobId,
+        chunking: Chunking,
+        chunks: &[PackedChunk],
+    ) -> Result<()> {
+        let resource = write_whole(self.output, chunking, chunks)?;
+        self.pool.get_mut(blob).place = Place::Alone { file: 0, resource };
+        self.in_flight -= chunking.total;
+        self.done_bytes += chunking.total;
+        self.report();
+        Ok(())
+    }
+
+    fn report(&self) {
+        self.observer.event(&Event::Progress {
+            phase: Phase::Write,
+            unit: Unit::Bytes,
+            done: self.done_bytes,
+            total: self.total_bytes,
+        });
+    }
+
+    fn show(&self, item: &Item) -> String {
+        text::Show(&self.image.path(item.dentry)).to_string()
+    }
+
+    fn warn_changed(&self, item: &Item) {
+        let path = self.show(item);
+        self.observer.event(&Event::Warning(&format!(
+            "{path}: the file was changed while it was being captured; \
+             the data stored is what was read"
+        )));
+    }
+
+    /// Ends the operation, or notes a file that is left out.
+    fn unreadable(&mut self, item: &Item, error: Error) -> Result<()> {
+        let skippable = !matches!(
+            error.kind(),
+            ErrorKind::Write | ErrorKind::Cancelled | ErrorKind::Memory
+        );
+        if self.options.on_unreadable == OnUnreadable::Fail || !skippable {
+            return Err(error.at(self.show(item)));
+        }
+        let path = self.image.path(item.dentry);
+        self.observer.event(&Event::Skipped {
+            path: &path,
+            error: &error,
+        });
+        self.packed
+            .unreadable
+            .insert(self.image.dentry(item.dentry).inode);
+        self.total_bytes -= item.expected.size;
+        Ok(())
+    }
+}
