@@ -182,12 +182,11 @@ impl Catalog {
         let parent = listing.directory();
         let mut directories = Vec::new();
         listing.check(|entry| {
-            let info = self.get(entry.reference).map_err(|error| match error {
-                Error::Damaged {
-                    fault: Fault::Unreadable,
-                    ..
-                } => volume.file(entry.reference).err().unwrap_or(error),
-                other => other,
+            let info = self.get(entry.reference).map_err(|error| {
+                // The catalogue only knows that something is wrong.
+                let file = volume.file(entry.reference);
+                let damage = file.and_then(|file| file.standard_information());
+                damage.err().unwrap_or(error)
             })?;
             if info.is_directory() {
                 info.check_parent(parent, &entry)?;

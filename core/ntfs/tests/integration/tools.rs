@@ -1,0 +1,1 @@
+//! Volumes made by other programs.
