@@ -1,1 +1,206 @@
-//! Being written.
+//! Killed or interrupted in the middle: the old archive is still there, and nothing half-made has its
+//! name.
+
+use crate::support::{Source, rules_for};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use wimforge_conformance::imaging::{Compression, Imager, Options};
+use wimforge_conformance::tool::Call;
+use wimforge_conformance::tree::fixed;
+
+/// When to strike, in parts of the time that a whole run takes.
+const MOMENTS: [f64; 8] = [0.02, 0.1, 0.25, 0.5, 0.7, 0.85, 0.95, 0.99];
+
+struct Stage {
+    old: Source,
+    new: Source,
+    imager: Imager,
+    wim: PathBuf,
+    /// The archive of the old tree.
+    before: Vec<u8>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let old = Source::new(&fixed::everything());
+        let imager = Imager::plain();
+        let wim = old.captured(&imager, "a.wim", &Options::default());
+        let before = fs::read(&wim).expect("read");
+        Self {
+            old,
+            new: Source::new(&fixed::bulky(24, 5)),
+            imager,
+            wim,
+            before,
+        }
+    }
+
+    fn reset(&self) {
+        fs::write(&self.wim, &self.before).expect("write");
+        for name in self.old.scratch.names() {
+            if !["a.wim", "source"].contains(&name.as_str()) {
+                fs::remove_file(self.old.scratch.join(name)).expect("remove");
+            }
+        }
+    }
+
+    fn capture(&self, wim: &Path) -> Call {
+        let options = Options {
+            threads: Some(1),
+            ..Options::with(Compression::Xpress)
+        };
+        self.imager.capture(&self.new.path, wim, &options)
+    }
+
+    fn append(&self, rebuild: bool) -> Call {
+        let options = Options {
+            rebuild,
+            threads: Some(1),
+            ..Options::default()
+        };
+        self.imager
+            .append(&self.new.path, &self.wim, "new", &options)
+    }
+
+    /// Sends the signal at each of the moments of a run and looks at what is left.
+    fn strike(&self, call: &Call, signal: Signal, look: impl Fn(&str, ExitStatus)) {
+        self.reset();
+        let whole = call.run().ok().elapsed();
+        let mut struck = 0;
+        for moment in MOMENTS {
+            self.reset();
+            let mut child = call.start();
+            sleep(whole.mul_f64(moment));
+            let running = child.try_wait().expect("wait").is_none();
+            if running {
+                struck += 1;
+                kill_process(Pid::from_child(&child), signal).expect("kill");
+            }
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let status = loop {
+                if let Some(status) = child.try_wait().expect("wait") {
+                    break status;
+                }
+                assert!(Instant::now() < deadline, "it does not stop at {signal:?}");
+                sleep(Duration::from_millis(2));
+            };
+            let what = format!("{signal:?} at {moment} of {whole:?}: {}", call.line());
+            look(&what, status);
+        }
+        assert!(struck >= 3, "only {struck} runs were struck");
+    }
+
+    fn assert_images(&self, what: &str, finished: bool) {
+        self.imager.verify(&self.wim).ok();
+        let rules = rules_for(&Options::default());
+        self.old.assert_restored(&self.imager, &self.wim, 1, rules);
+        if let Some(wimlib) = Imager::wimlib() {
+            wimlib.verify(&self.wim).ok();
+            self.old.assert_restored(&wimlib, &self.wim, 1, rules);
+        }
+        let info = self.imager.show("info", &self.wim, &[]).out();
+        let images = info.matches("Index:                  ").count();
+        let expected = if finished { 2 } else { 1 };
+        assert_eq!(images, expected, "{what}: images in the archive");
+    }
+}
+
+#[test]
+fn kill_9_in_the_middle_of_a_new_capture() {
+    let stage = Stage::new();
+    let fresh = stage.old.scratch.join("fresh.wim");
+    stage.strike(&stage.capture(&fresh), Signal::KILL, |what, status| {
+        assert_eq!(
+            fresh.exists(),
+            status.success(),
+            "{what}: the destination exists only when it is finished"
+        );
+    });
+}
+
+#[test]
+fn kill_9_in_the_middle_of_a_capture_over_an_archive() {
+    let stage = Stage::new();
+    stage.strike(&stage.capture(&stage.wim), Signal::KILL, |what, status| {
+        let same = fs::read(&stage.wim).expect("read") == stage.before;
+        assert_eq!(same, !status.success(), "{what}");
+    });
+}
+
+#[test]
+fn kill_9_in_the_middle_of_an_append() {
+    let stage = Stage::new();
+    let call = stage.append(false);
+    call.run().ok();
+    let usual = fs::metadata(&stage.wim).expect("size").len();
+    stage.strike(&call, Signal::KILL, |what, _| {
+        // The last write may have happened just before the blow.
+        let text = stage.imager.show("info", &stage.wim, &[]).out();
+        let finished = text.contains("Image Count:    2");
+        stage.assert_images(what, finished);
+        if !finished {
+            // The next append works and leaves no junk behind the end.
+            call.run().ok();
+            stage.assert_images(what, true);
+            let size = fs::metadata(&stage.wim).expect("size").len();
+            assert_eq!(size, usual, "{what}: size after appending again");
+        }
+    });
+}
+
+#[test]
+fn kill_9_in_the_middle_of_a_rebuild() {
+    let stage = Stage::new();
+    stage.strike(&stage.append(true), Signal::KILL, |what, status| {
+        let same = fs::read(&stage.wim).expect("read") == stage.before;
+        assert_eq!(same, !status.success(), "{what}");
+        stage.assert_images(what, status.success());
+    });
+}
+
+#[test]
+fn interrupting_leaves_no_mess() {
+    let stage = Stage::new();
+    let fresh = stage.old.scratch.join("fresh.wim");
+    for signal in [Signal::INT, Signal::TERM] {
+        for call in [
+            stage.capture(&fresh),
+            stage.capture(&stage.wim),
+            stage.append(false),
+            stage.append(true),
+        ] {
+            stage.strike(&call, signal, |what, status| {
+                if status.success() {
+                    return;
+                }
+                assert_eq!(
+                    stage.old.scratch.names(),
+                    ["a.wim", "source"],
+                    "{what}: files left"
+                );
+                let same = fs::read(&stage.wim).expect("read") == stage.before;
+                assert!(same, "{what}: the old archive changed");
+            });
+        }
+    }
+}
+
+#[test]
+fn interrupting_a_restoration_stops_it() {
+    let stage = Stage::new();
+    stage.capture(&stage.wim).run().ok();
+    let target = stage.old.scratch.join("restored");
+    let call = stage.imager.apply(&stage.wim, 1, &target);
+    let mut child = call.start();
+    sleep(Duration::from_millis(20));
+    let _ = kill_process(Pid::from_child(&child), Signal::INT);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().expect("wait").is_none() {
+        assert!(Instant::now() < deadline, "it does not stop");
+        sleep(Duration::from_millis(2));
+    }
+}

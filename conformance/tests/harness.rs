@@ -43,7 +43,7 @@ fn each_kind_of_difference_is_found() {
     };
     expect(
         changed(&tree, |two| {
-            fs::remove_file(two.join("Upper")).expect("remove")
+            fs::remove_file(two.join("Upper")).expect("remove");
         }),
         &["\"Upper\": missing"],
     );

@@ -10,6 +10,7 @@ pub mod strategy;
 use crate::content::{self, Flavour};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -26,7 +27,7 @@ pub struct Tree {
 }
 
 /// Something with a name.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Node {
     /// Which of the directories so far it lies in, modulo their number; 0 is the root.
     pub parent: usize,
@@ -75,7 +76,7 @@ pub enum Content {
 }
 
 /// Where a symbolic link points.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Target {
     /// Exactly this text.
     Text(Vec<u8>),
@@ -243,6 +244,32 @@ impl Tree {
             times.set(path)?;
         }
         Ok(())
+    }
+}
+
+/// On one line: proptest shows whole trees.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Times { mtime, atime } = self.times;
+        write!(
+            f,
+            "in {}: b\"{}\" is {:?}, {mtime:?} {atime:?}",
+            self.parent,
+            self.name.escape_ascii(),
+            self.what,
+        )
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "b\"{}\"", text.escape_ascii()),
+            Self::Relative(node) => write!(f, "node {node}"),
+            Self::Inside(node, tail) => {
+                write!(f, "absolute node {node} b\"{}\"", tail.escape_ascii())
+            }
+        }
     }
 }
 
