@@ -1,7 +1,12 @@
 //! Prints the tree of an NTFS volume as JSON, with the SHA-1 of every stream.
 //!
 //! `cargo run -p wimforge-ntfs --example ntfs_tree -- [--wof] [--no-data] VOLUME [START LENGTH]`
-#![allow(clippy::unwrap_used, reason = "a tool for developers")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a tool for developers: a host of its own"
+)]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -57,7 +62,7 @@ fn main() {
             links: HashMap::new(),
             names: 0,
         };
-        dump.node(FileReference::ROOT, None, String::new());
+        dump.node(FileReference::ROOT, None, "");
         let mut groups: Vec<_> = dump.links.into_values().filter(|paths| paths.len() > 1).collect();
         for paths in &mut groups {
             paths.sort();
@@ -114,7 +119,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Dump<'_> {
-    fn node(&mut self, reference: FileReference, entry: Option<Entry<'_>>, path: String) {
+    fn node(&mut self, reference: FileReference, entry: Option<Entry<'_>>, path: &str) {
         self.names += 1;
         let info = self.catalog.get(reference).unwrap();
         let (name, short) =
@@ -145,7 +150,7 @@ impl Dump<'_> {
         self.streams(&info);
         self.rare(&info);
         if info.is_directory() {
-            self.children(reference, &path);
+            self.children(reference, path);
         }
         self.out.push('}');
     }
@@ -256,7 +261,7 @@ impl Dump<'_> {
                 .entry(entry.reference.number())
                 .or_default()
                 .push(child.clone());
-            self.node(entry.reference, Some(entry), child);
+            self.node(entry.reference, Some(entry), &child);
         }
         self.out.push(']');
     }

@@ -1,4 +1,10 @@
 //! Tests of the reader on whole volumes: made in memory, made by other programs, and damaged.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests may use files, programs and clocks, and stop at once"
+)]
 
 mod made;
 mod maker;

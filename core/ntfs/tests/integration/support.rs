@@ -59,7 +59,7 @@ impl Tree {
                 let text = refused.error.to_string();
                 let path = format!("{path}/{}", name::Display(&refused.name));
                 tree.refused
-                    .push((path, catalog_error(&refused.error, text)));
+                    .push((path, catalog_error(&refused.error, &text)));
             }
             for entry in listing.entries() {
                 let path = format!("{path}/{}", name::Display(entry.name));
@@ -86,7 +86,7 @@ impl Tree {
 }
 
 /// Errors cannot be cloned; what matters of one is what it says.
-fn catalog_error(error: &Error, text: String) -> Error {
+fn catalog_error(error: &Error, text: &str) -> Error {
     match error {
         Error::Damaged { place, fault } => Error::Damaged {
             place: place.clone(),
