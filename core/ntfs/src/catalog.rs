@@ -681,6 +681,10 @@ impl Scan<'_> {
             let kind = AttributeType::STANDARD_INFORMATION;
             return Err(Fault::NoAttribute.at(Place::attribute(number, kind, &[])));
         };
+        if self.has_twins(mark.0) {
+            self.roll_back(mark);
+            return Err(Fault::TwiceThere.at(Place::attribute(number, AttributeType::DATA, &[])));
+        }
         slot.times = information.times;
         let is_directory = slot.flags & flag::DIRECTORY != 0;
         slot.attributes =
@@ -699,6 +703,17 @@ impl Scan<'_> {
         self.catalog.slots[number as usize] = self.catalog.files.len() as u32;
         self.catalog.files.push(slot);
         Ok(())
+    }
+
+    /// Whether two of the streams from `first` on have the same name.
+    fn has_twins(&self, first: usize) -> bool {
+        let streams = &self.catalog.streams[first..];
+        if streams.len() < 2 {
+            return false;
+        }
+        let mut names: Vec<u32> = streams.iter().map(|stream| stream.name).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     fn intern_name(&mut self, attribute: &Attribute<'_>) -> u32 {

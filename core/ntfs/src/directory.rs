@@ -77,6 +77,7 @@ impl Listing {
         }
         let mut reading = Reading {
             most: file.context().limits.directory_entries,
+            most_refused: file.context().limits.refused_entries,
             short_names: Vec::new(),
             listing: Self {
                 directory: file.reference(),
@@ -163,6 +164,7 @@ impl Listing {
 /// A listing that is being read.
 struct Reading {
     most: usize,
+    most_refused: usize,
     listing: Listing,
     short_names: Vec<(FileReference, Range<u32>)>,
 }
@@ -184,26 +186,19 @@ impl Reading {
         }
         let file_name = match FileName::parse(key) {
             Ok(file_name) => file_name,
-            Err(fault) => {
-                self.refuse(reference, Vec::new(), fault);
-                return Ok(());
-            }
+            Err(fault) => return self.refuse(reference, Vec::new(), fault),
         };
+        let parent = file_name.parent.number();
+        if parent != self.listing.directory.number() {
+            let name = to_vec(file_name.name);
+            return self.refuse(reference, name, Fault::ForeignEntry(parent));
+        }
         if reference.number() < FIRST_LISTED {
             return Ok(());
         }
-        let parent = file_name.parent.number();
-        if parent != self.listing.directory.number() {
-            self.refuse(
-                reference,
-                to_vec(file_name.name),
-                Fault::ForeignEntry(parent),
-            );
-            return Ok(());
-        }
         if !file_name.is_possible() {
-            self.refuse(reference, to_vec(file_name.name), Fault::ImpossibleName);
-            return Ok(());
+            let name = to_vec(file_name.name);
+            return self.refuse(reference, name, Fault::ImpossibleName);
         }
         let units = &mut self.listing.units;
         let start = units.len() as u32;
@@ -232,13 +227,23 @@ impl Reading {
         Ok(())
     }
 
-    fn refuse(&mut self, reference: FileReference, name: Vec<u16>, fault: Fault) {
-        let error = fault.at(self.place());
+    /// Leaves an entry out. An index that has many such entries is not this directory's: it could be
+    /// one that a thousand directories share, to keep the reader busy.
+    fn refuse(&mut self, reference: FileReference, name: Vec<u16>, fault: Fault) -> Result<()> {
+        let place = self.place();
+        if self.listing.refused.len() >= self.most_refused {
+            return Err(Error::Limit {
+                place,
+                what: "entries that make no sense",
+                most: self.most_refused as u64,
+            });
+        }
         self.listing.refused.push(Refused {
             reference,
             name,
-            error,
+            error: fault.at(place),
         });
+        Ok(())
     }
 
     fn finish(mut self) -> Listing {

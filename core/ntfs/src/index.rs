@@ -8,6 +8,8 @@
 //! A block is named by its VCN, counted in clusters, or in units of 512 bytes where a cluster is
 //! larger than a block.
 
+use std::collections::HashMap;
+
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -105,6 +107,7 @@ pub(crate) struct Index {
     root: Vec<u8>,
     blocks: Option<Blocks>,
     depth: usize,
+    cache: usize,
 }
 
 struct Blocks {
@@ -113,8 +116,16 @@ struct Blocks {
     block_size: usize,
     /// Bytes that a VCN counts.
     unit: u64,
-    /// All blocks, if they are few.
-    whole: Option<Vec<u8>>,
+}
+
+/// Blocks are read in pieces of this size, since a tree in use is mostly read in full: an index is
+/// read almost as fast as its bytes are, though its order is not that of its blocks.
+const WINDOW: usize = 128 << 10;
+
+/// What was read of an index while walking over it.
+struct Windows {
+    read: HashMap<usize, Vec<u8>>,
+    most: usize,
 }
 
 impl Index {
@@ -141,12 +152,17 @@ impl Index {
             root: root[ROOT_HEADER..].to_vec(),
             blocks: Blocks::open(file, name, size as usize)?,
             depth: file.context().limits.index_depth,
+            cache: file.context().limits.index_cache,
         })
     }
 
     /// Calls `visit` for every entry, in the order of the index.
     pub fn walk(&self, mut visit: impl FnMut(Entry<'_>) -> Result<()>) -> Result<()> {
         let mut seen = Vec::new();
+        let mut windows = Windows {
+            read: HashMap::new(),
+            most: self.cache / WINDOW,
+        };
         let root = Node::new(self.root.clone(), IndexPlace::Root).at(&self.place)?;
         let mut stack = vec![root];
         while let Some(node) = stack.last_mut() {
@@ -156,7 +172,7 @@ impl Index {
                 if stack.len() >= self.depth {
                     return Err(Fault::IndexDepth(self.depth).at(&self.place));
                 }
-                stack.push(self.block(vcn, &mut seen)?);
+                stack.push(self.block(vcn, &mut seen, &mut windows)?);
                 continue;
             }
             let length = entry.length;
@@ -174,7 +190,7 @@ impl Index {
         Ok(())
     }
 
-    fn block(&self, vcn: u64, seen: &mut Vec<bool>) -> Result<Node> {
+    fn block(&self, vcn: u64, seen: &mut Vec<bool>, windows: &mut Windows) -> Result<Node> {
         let fault = |reason| Fault::IndexBlock { vcn, reason }.at(&self.place);
         let Some(blocks) = &self.blocks else {
             return Err(fault(IndexBlockFault::Missing));
@@ -186,7 +202,7 @@ impl Index {
         if std::mem::replace(&mut seen[number], true) {
             return Err(fault(IndexBlockFault::Twice));
         }
-        let mut block = blocks.read(number)?;
+        let mut block = blocks.read(number, windows)?;
         fixup::undo(&mut block, INDX)
             .map_err(|inner| fault(IndexBlockFault::Block(Box::new(inner))))?;
         match BlockHeader::ref_from_prefix(&block) {
@@ -232,14 +248,6 @@ impl Blocks {
             bits.read_exact(0, &mut bitmap)?;
         }
         let cluster = context.cluster_size();
-        let whole = if size <= context.limits.index_at_once && bitmap.iter().any(|byte| *byte != 0)
-        {
-            let mut whole = vec![0; size as usize];
-            stream.read_exact(0, &mut whole)?;
-            Some(whole)
-        } else {
-            None
-        };
         Ok(Some(Self {
             stream,
             bitmap,
@@ -249,7 +257,6 @@ impl Blocks {
             } else {
                 512
             },
-            whole,
         }))
     }
 
@@ -274,14 +281,23 @@ impl Blocks {
         }
     }
 
-    fn read(&self, number: usize) -> Result<Vec<u8>> {
+    fn read(&self, number: usize, windows: &mut Windows) -> Result<Vec<u8>> {
         let start = number * self.block_size;
-        if let Some(whole) = &self.whole {
-            return Ok(whole[start..start + self.block_size].to_vec());
+        let (window, inside) = (start / WINDOW, start % WINDOW);
+        if !windows.read.contains_key(&window) {
+            if windows.read.len() >= windows.most {
+                windows.read.clear();
+            }
+            let from = (window * WINDOW) as u64;
+            let mut data = vec![0; WINDOW.min((self.stream.initialised() - from) as usize)];
+            self.stream.read_exact(from, &mut data)?;
+            windows.read.insert(window, data);
         }
-        let mut block = vec![0; self.block_size];
-        self.stream.read_exact(start as u64, &mut block)?;
-        Ok(block)
+        let block = windows.read[&window].get(inside..inside + self.block_size);
+        block.map(<[u8]>::to_vec).ok_or_else(|| {
+            let (offset, length) = (start as u64, self.block_size as u64);
+            Fault::ReadRange { offset, length }.at(self.stream.place())
+        })
     }
 }
 

@@ -14,12 +14,14 @@ pub struct Limits {
     pub records_of_file: usize,
     /// Levels of an index.
     pub index_depth: usize,
-    /// An index of up to this many bytes is read at once, a larger one block by block.
-    pub index_at_once: u64,
+    /// Bytes of index blocks kept while one index is read.
+    pub index_cache: usize,
     /// Bytes of one index bitmap.
     pub index_bitmap: u64,
     /// Entries of one directory.
     pub directory_entries: usize,
+    /// Entries of one directory that make no sense; with more it counts as damaged.
+    pub refused_entries: usize,
     /// Bytes of one security descriptor.
     pub descriptor: u64,
     /// Bytes of one reparse point, as on disk.
@@ -37,9 +39,10 @@ impl Default for Limits {
             attribute_list: 256 << 10,
             records_of_file: 1 << 14,
             index_depth: 32,
-            index_at_once: 16 << 20,
+            index_cache: 16 << 20,
             index_bitmap: 16 << 20,
             directory_entries: 1 << 24,
+            refused_entries: 1000,
             descriptor: 256 << 10,
             reparse_point: 16 << 10,
             extended_attributes: 68 << 10,

@@ -33,15 +33,13 @@ impl ReadAt for Disk {
 
 /// Whether all these programs are there.
 fn have(tools: &[&str]) -> bool {
-    for tool in tools {
-        let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
-            .iter()
-            .any(|directory| Path::new(directory).join(tool).exists());
-        if !found {
-            return missing(tool);
-        }
-    }
-    true
+    tools.iter().all(|tool| installed(tool) || missing(tool))
+}
+
+fn installed(tool: &str) -> bool {
+    ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
+        .iter()
+        .any(|directory| Path::new(directory).join(tool).exists())
 }
 
 fn missing(what: &str) -> bool {
@@ -475,7 +473,7 @@ fn many_files_in_one_directory() {
     assert!(listing.is_in_order());
     // Block by block, where the index does not fit into memory.
     let mut limits = Limits::default();
-    limits.index_at_once = 0;
+    limits.index_cache = 0;
     let disk = Disk(fs::File::open(image.path()).unwrap());
     let frugal = Volume::open(Arc::new(disk), limits).unwrap();
     let names = |listing: &wimforge_ntfs::Listing| {
@@ -555,7 +553,9 @@ fn other_file_systems_are_named() {
         ("mkfs.vfat", &[], FileSystem::Fat),
         ("mkfs.exfat", &[], FileSystem::ExFat),
     ] {
-        if !have(&[program]) {
+        // Whoever reads NTFS need not have these; their marks are tested elsewhere too.
+        if !installed(program) {
+            eprintln!("SKIPPED: {program} is not available");
             continue;
         }
         let directory = tempfile::tempdir().unwrap();
