@@ -1,1 +1,18 @@
-//! Being written.
+//! The native host: POSIX files and directories, threads, and the terminal.
+//!
+//! | module | what it gives the core |
+//! |---|---|
+//! | [`posix`] | a directory as a source and as a target |
+//! | [`file`] | files as storage; new archives that appear under their name only when complete |
+//! | [`threads`] | workers |
+//! | [`console`] | standard output and error, progress bars |
+//! | [`host`] | all of it joined for the command line |
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod console;
+pub mod file;
+pub mod host;
+pub mod posix;
+pub mod threads;
+
+mod failure;

@@ -1,1 +1,42 @@
-//! Being written.
+//! The command line without a host: arguments become a request, the request becomes calls of the
+//! core, and what happens becomes text.
+//!
+//! ```text
+//! argv ─▶ invocation (which verb, which name) ─▶ args (what was typed) ─▶ verbs (what it means, done)
+//! ```
+//!
+//! The native program and the command component are two hosts of this crate: they implement
+//! [`Host`], call [`run`], and exit with what it returns. Nothing here knows an operating system.
+#![forbid(unsafe_code)]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod failure;
+mod host;
+mod invocation;
+mod profile;
+mod report;
+mod values;
+mod verbs;
+
+use std::ffi::OsString;
+
+pub use args::program;
+pub use failure::{Failure, USAGE};
+pub use host::{Bar, Console, Host, Lock, NewArchive, OpenedArchive, SourceOptions};
+pub use profile::Compat;
+
+use crate::invocation::Invocation;
+
+/// Runs one command line; `argv` begins with the name under which the program was called. Returns
+/// the exit code.
+pub fn run(host: &dyn Host, argv: Vec<OsString>) -> u8 {
+    let invocation = match Invocation::parse(argv, host) {
+        Ok(invocation) => invocation,
+        Err(failure) => return failure.report(host),
+    };
+    match verbs::run(host, &invocation) {
+        Ok(code) => code,
+        Err(failure) => failure.report(host),
+    }
+}

@@ -1,0 +1,116 @@
+//! `capture` and `append`.
+
+use clap::builder::PathBufValueParser;
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::{flag, operand, option, path};
+use crate::invocation::OWN_OPTIONS;
+use crate::values::{CompressionChoice, parse_property, parse_size};
+
+/// `capture`.
+pub fn capture() -> Command {
+    common(Command::new("capture"))
+        .about("Create a WIM with an image of a directory")
+        .after_help(
+            "Examples:\n  \
+             wimforge capture /srv/data data.wim\n  \
+             wimforge capture /srv/data data.wim \"Data\" \"Nightly backup\" --check --compress=fast\n  \
+             wimforge capture . ../all.wim --config=exclude.ini --threads=4\n\n\
+             The archive appears under its name only when it is complete; an interrupted capture \
+             leaves what was there before.",
+        )
+}
+
+/// `append`.
+pub fn append() -> Command {
+    common(Command::new("append"))
+        .arg(flag("rebuild", "Write the whole WIM anew, without the holes that appending leaves"))
+        .arg(flag("create", "Make the WIM if it does not exist"))
+        .about("Add an image of a directory to a WIM")
+        .after_help(
+            "Examples:\n  \
+             wimforge append /srv/data data.wim \"Data, Tuesday\"\n  \
+             wimforge append /srv/data data.wim --rebuild --boot\n\n\
+             Data that the WIM has already is not stored again. Until the new image is complete the \
+             WIM stays valid with its old images, also if the power fails.",
+        )
+}
+
+fn common(command: Command) -> Command {
+    command
+        .arg(path("SOURCE", "The directory to capture").required(true))
+        .arg(path("WIMFILE", "The archive").required(true))
+        .arg(operand("IMAGE_NAME", "Name of the image; by default the last component of SOURCE"))
+        .arg(operand("IMAGE_DESCRIPTION", "Description of the image"))
+        .arg(flag("boot", "Make the image the boot image of the WIM"))
+        .arg(flag(
+            "check",
+            "Include an integrity table; append: verify the existing one first",
+        ))
+        .arg(
+            flag("nocheck", "Include no integrity table")
+                .alias("no-check")
+                .overrides_with("nocheck"),
+        )
+        .arg(flag("include-integrity", "Include an integrity table without verifying first"))
+        .arg(
+            option("compress", "TYPE[:LEVEL]", "none, xpress (fast), lzx (maximum) or lzms (recovery), with a level such as 20, 50 or 100 [default: lzx:50]")
+                .value_parser(CompressionChoice::parse),
+        )
+        .arg(
+            option("chunk-size", "SIZE", "Bytes that are compressed together, such as 64K")
+                .value_parser(parse_size),
+        )
+        .arg(
+            option("threads", "N", "Number of threads; 0 for one per processor")
+                .value_parser(value_parser!(usize))
+                .default_value("0")
+                .hide_default_value(true),
+        )
+        .arg(
+            option("config", "FILE", "Capture configuration: patterns of paths to leave out")
+                .value_parser(PathBufValueParser::new()),
+        )
+        .arg(option("flags", "EDITIONID", "FLAGS property of the image"))
+        .arg(
+            option("image-property", "NAME=VALUE", "A property of the image in the XML data; may be repeated")
+                .value_parser(parse_property)
+                .action(ArgAction::Append),
+        )
+        .arg(flag("verbose", "Print the name of everything that is captured"))
+        .arg(flag("dereference", "Follow symbolic links and capture what they lead to"))
+        .arg(
+            Arg::new("unix-data")
+                .long("unix-data")
+                .value_name("FORM")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("item")
+                .value_parser(["item", "stream"])
+                .help("Store owner, group, mode, device nodes and extended attributes; =stream in the form of early wimlib versions"),
+        )
+        .arg(flag("rpfix", "Make absolute links into SOURCE relative to the root of the image (the default for capture)"))
+        .arg(flag("norpfix", "Capture absolute links as they are"))
+        .arg(flag("no-acls", "Store no security descriptors").alias("noacls"))
+        .arg(flag("strict-acls", "Fail if a security descriptor cannot be read in full"))
+        .arg(
+            option("compat", "PROFILE", "Where the 2013 manual and today's wimlib disagree, follow: seed or wimlib")
+                .value_parser(["seed", "wimlib"])
+                .help_heading(OWN_OPTIONS),
+        )
+        .arg(
+            option("outside-links", "WHAT", "Absolute links that lead out of SOURCE: omit or keep")
+                .value_parser(["omit", "keep"])
+                .help_heading(OWN_OPTIONS),
+        )
+        .arg(
+            option("on-error", "WHAT", "A file that cannot be read: fail, or skip (exit code 3)")
+                .value_parser(["fail", "skip"])
+                .default_value("fail")
+                .help_heading(OWN_OPTIONS),
+        )
+        .arg(
+            flag("escape-names", "Keep file names that are not UTF-8, with their bytes escaped")
+                .help_heading(OWN_OPTIONS),
+        )
+}

@@ -1,0 +1,146 @@
+//! What the command line asks of its host.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use wimforge_core::format::Guid;
+use wimforge_core::port::{FileIdentity, Source, Storage, Target, Workers};
+use wimforge_core::text::BadNames;
+use wimforge_core::time::FileTime;
+use wimforge_core::Result;
+
+/// The operating system, or what stands for it.
+pub trait Host: Sync {
+    /// Standard output and error.
+    fn console(&self) -> &dyn Console;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<OsString>;
+
+    /// The time now.
+    fn now(&self) -> FileTime;
+
+    /// Sixteen random bytes.
+    ///
+    /// # Errors
+    /// If the host has none.
+    fn random_guid(&self) -> Result<Guid>;
+
+    /// So many workers; as many as make sense for 0.
+    fn workers(&self, threads: usize) -> Box<dyn Workers>;
+
+    /// Whether the user wants to stop.
+    fn cancelled(&self) -> bool;
+
+    /// A directory to be captured.
+    ///
+    /// # Errors
+    /// If it cannot be opened or is not a directory.
+    fn open_source(&self, path: &Path, options: SourceOptions) -> Result<Box<dyn Source>>;
+
+    /// A directory to restore to, made if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be made or opened.
+    fn open_target(&self, path: &Path) -> Result<Box<dyn Target>>;
+
+    /// An archive to be read.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    fn open_archive(&self, path: &Path) -> Result<OpenedArchive>;
+
+    /// An archive to be modified in place, locked.
+    ///
+    /// # Errors
+    /// If it cannot be opened for writing, or is locked.
+    fn modify_archive(&self, path: &Path) -> Result<OpenedArchive>;
+
+    /// A new archive; what is at `path` stays until [`NewArchive::commit`].
+    ///
+    /// # Errors
+    /// If nothing can be created there, or what is there is locked.
+    fn create_archive(&self, path: &Path, lock: Lock) -> Result<Box<dyn NewArchive>>;
+
+    /// Whether there is a file at `path`.
+    fn exists(&self, path: &Path) -> bool;
+
+    /// A whole small file, such as a configuration.
+    ///
+    /// # Errors
+    /// If it cannot be read or has more than `limit` bytes.
+    fn read_file(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// Writes a whole small file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn write_file(&self, path: &Path, data: &[u8]) -> io::Result<()>;
+}
+
+/// Who holds the lock on the file that a new archive replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Nobody yet: it is to be taken.
+    Take,
+    /// The caller, through [`Host::modify_archive`].
+    Held,
+}
+
+/// How a source is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SourceOptions {
+    /// Follow symbolic links.
+    pub dereference: bool,
+    /// Names that are not UTF-8.
+    pub bad_names: BadNames,
+}
+
+/// An archive that was opened.
+pub struct OpenedArchive {
+    /// Its bytes.
+    pub storage: Arc<dyn Storage + Send>,
+    /// Which file it is, where the host can tell.
+    pub identity: Option<FileIdentity>,
+}
+
+/// An archive being written, which has no name before it is complete. Dropped, it leaves nothing.
+pub trait NewArchive {
+    /// To write to.
+    fn storage(&self) -> &dyn Storage;
+
+    /// Files that must not be captured: itself and the one that it replaces.
+    fn identities(&self) -> Vec<FileIdentity>;
+
+    /// Gives it its name, in place of what had it before.
+    ///
+    /// # Errors
+    /// If that fails; what was there before is still there then.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// Standard output and error.
+pub trait Console: Sync {
+    /// Writes to standard output.
+    ///
+    /// # Errors
+    /// If that is closed.
+    fn out(&self, text: &[u8]) -> io::Result<()>;
+
+    /// Writes to standard error, as far as that is possible.
+    fn err(&self, text: &str);
+
+    /// A line that can be redrawn, if a person is watching.
+    fn bar(&self) -> Option<&dyn Bar>;
+}
+
+/// A progress display.
+pub trait Bar: Sync {
+    /// Shows how far something is. `bytes` says that the numbers are bytes.
+    fn show(&self, label: &str, done: u64, total: u64, bytes: bool);
+
+    /// Takes it away.
+    fn clear(&self);
+}

@@ -1,0 +1,48 @@
+//! Whose behaviour to follow where the capture manual of 2013 and today's wimlib disagree.
+
+use wimforge_core::scan::OutsideLinks;
+use wimforge_core::scan::config::{DEFAULT_EXCLUSIONS, NEWER_EXCLUSIONS};
+
+/// The name of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compat {
+    /// The manual page of 2013.
+    Seed,
+    /// wimlib 1.14.
+    Wimlib,
+}
+
+/// One field for each thing on which they disagree.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// Absolute links that lead out of the tree, when links are fixed.
+    pub outside_links: OutsideLinks,
+    /// Paths that are left out without `--config`.
+    pub newer_exclusions: bool,
+}
+
+impl Compat {
+    /// What the profile says.
+    #[must_use]
+    pub fn profile(self) -> Profile {
+        match self {
+            Compat::Seed => Profile {
+                outside_links: OutsideLinks::Omit,
+                newer_exclusions: false,
+            },
+            Compat::Wimlib => Profile {
+                outside_links: OutsideLinks::Keep,
+                newer_exclusions: true,
+            },
+        }
+    }
+}
+
+impl Profile {
+    /// Patterns of paths that are left out without `--config`.
+    #[must_use]
+    pub fn exclusions(&self) -> Vec<&'static str> {
+        let newer = self.newer_exclusions.then_some(NEWER_EXCLUSIONS);
+        DEFAULT_EXCLUSIONS.into_iter().chain(newer.into_iter().flatten()).collect()
+    }
+}

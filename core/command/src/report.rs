@@ -1,0 +1,284 @@
+//! What happens, as text.
+//!
+//! One reporter for every command. Under wimlib's names it writes the lines that wimlib writes, also
+//! the ones that redraw themselves; called wimforge it redraws a bar if a person is watching and
+//! writes plain lines otherwise. Warnings go to standard error in any case.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wimforge_core::port::{Event, Observer, Phase, Unit};
+use wimforge_core::text::Show;
+
+use crate::host::Host;
+use crate::profile::Compat;
+use crate::values::amount;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// Not at all.
+    Quiet,
+    /// Lines that are rewritten with a carriage return.
+    Wimlib,
+    /// A bar.
+    Bar,
+    /// A line for each step.
+    Plain,
+}
+
+/// Tells the user what happens.
+pub struct Reporter<'a> {
+    host: &'a dyn Host,
+    style: Style,
+    verbose: bool,
+    /// Information goes to standard error, because data goes to standard output.
+    to_stderr: bool,
+    open_line: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Percentage and phase that were shown last.
+    shown: Option<(Phase, u64)>,
+    skipped: Vec<String>,
+}
+
+impl<'a> Reporter<'a> {
+    /// For a command.
+    #[must_use]
+    pub fn new(host: &'a dyn Host, compat: Compat, quiet: bool) -> Self {
+        let style = match (quiet, compat) {
+            (true, _) => Style::Quiet,
+            (false, Compat::Wimlib) => Style::Wimlib,
+            (false, Compat::Seed) if host.console().bar().is_some() => Style::Bar,
+            (false, Compat::Seed) => Style::Plain,
+        };
+        Self {
+            host,
+            style,
+            verbose: false,
+            to_stderr: false,
+            open_line: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Also names everything that is visited.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = verbose;
+        self
+    }
+
+    /// Information goes to standard error.
+    #[must_use]
+    pub fn to_stderr(mut self) -> Self {
+        self.to_stderr = true;
+        self
+    }
+
+    /// A line of information.
+    pub fn line(&self, text: &str) {
+        if self.style == Style::Quiet {
+            return;
+        }
+        self.end_line();
+        self.write(&format!("{text}\n"));
+    }
+
+    /// A warning.
+    pub fn warning(&self, text: &str) {
+        self.end_line();
+        let console = self.host.console();
+        match self.style {
+            Style::Wimlib => console.err(&format!("\r[WARNING] {}\n", text.replace('\n', "\n          "))),
+            _ => console.err(&format!("WARNING: {}\n", text.replace('\n', "\n         "))),
+        }
+    }
+
+    /// Takes the bar away or ends a line that was being rewritten.
+    pub fn end_line(&self) {
+        if let (Style::Bar, Some(bar)) = (self.style, self.host.console().bar()) {
+            bar.clear();
+        }
+        if self.open_line.swap(false, Ordering::Relaxed) {
+            self.write("\n");
+        }
+    }
+
+    /// Files that were left out because they could not be read, each with the cause.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<String> {
+        self.with_state(|state| state.skipped.clone())
+    }
+
+    fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn write(&self, text: &str) {
+        let console = self.host.console();
+        if self.to_stderr {
+            console.err(text);
+        } else {
+            // Whoever reads the progress may go away; the work goes on.
+            let _ = console.out(text.as_bytes());
+        }
+    }
+
+    /// Rewrites the current line.
+    fn rewrite(&self, text: &str) {
+        self.write(&format!("\r{text}"));
+        self.open_line.store(true, Ordering::Relaxed);
+    }
+
+    fn progress(&self, phase: Phase, unit: Unit, done: u64, total: u64) {
+        let percent = (done * 100).checked_div(total).unwrap_or(0);
+        match self.style {
+            Style::Quiet => {}
+            Style::Bar => {
+                if let Some(bar) = self.host.console().bar() {
+                    bar.show(label(phase), done, total, unit == Unit::Bytes);
+                }
+            }
+            Style::Wimlib => {
+                let new = self.with_state(|state| state.shown.replace((phase, percent)) != Some((phase, percent)));
+                if new {
+                    self.rewrite(&wimlib_line(phase, unit, done, total, percent));
+                }
+                if done == total && total > 0 && new {
+                    self.end_line();
+                }
+            }
+            Style::Plain => self.plain_progress(phase, unit, done, total, percent),
+        }
+    }
+
+    /// A line at every tenth part of work that is large.
+    fn plain_progress(&self, phase: Phase, unit: Unit, done: u64, total: u64, percent: u64) {
+        const LARGE: u64 = 256 << 20;
+        if unit != Unit::Bytes || total < LARGE {
+            return;
+        }
+        let tenth = percent / 10;
+        let new = self.with_state(|state| {
+            let before = state.shown;
+            state.shown = Some((phase, tenth));
+            before.is_some_and(|(shown, last)| shown == phase && last != tenth)
+        });
+        if new {
+            let (done, total) = (amount(done, total), amount(total, total));
+            self.line(&format!("{}: {done} of {total} ({percent}%)", label(phase)));
+        }
+    }
+}
+
+fn label(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Scan => "Scanning",
+        Phase::Write => "Archiving file data",
+        Phase::Integrity => "Calculating integrity table",
+        Phase::VerifyIntegrity => "Verifying integrity",
+        Phase::VerifyMetadata => "Verifying metadata",
+        Phase::VerifyData => "Verifying file data",
+        Phase::CreateFiles => "Creating files",
+        Phase::ExtractData => "Extracting file data",
+        Phase::ApplyMetadata => "Applying metadata to files",
+    }
+}
+
+fn wimlib_line(phase: Phase, unit: Unit, done: u64, total: u64, percent: u64) -> String {
+    let (done, total) = match unit {
+        Unit::Bytes => (amount(done, total), amount(total, total)),
+        Unit::Items => (done.to_string(), total.to_string()),
+    };
+    format!("{}: {done} of {total} ({percent}%) done", label(phase))
+}
+
+impl Observer for Reporter<'_> {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Progress { phase, unit, done, total } => self.progress(*phase, *unit, *done, *total),
+            Event::Finished { .. } => self.end_line(),
+            Event::ScanBegin { source, target } if target.is_empty() => {
+                self.line(&format!("Scanning \"{source}\""));
+            }
+            Event::ScanBegin { source, target } => {
+                let target = Show(target);
+                self.line(&format!("Scanning \"{source}\" (loading as WIM path: \"{target}\")..."));
+            }
+            Event::Scanned { bytes, files, directories } => self.scanned(*bytes, *files, *directories),
+            Event::Visit { path } if self.verbose => {
+                self.line(&format!("Scanning \"{}\"", Show(path)));
+            }
+            Event::Excluded { path } => {
+                self.line(&format!("Excluding \"{}\" from capture", Show(path)));
+            }
+            Event::Unsupported { path, what } => {
+                let path = Show(path);
+                match self.style {
+                    Style::Wimlib => self.line(&format!(
+                        "WARNING: Excluding unsupported file or directory\n         \"{path}\" from capture"
+                    )),
+                    _ => self.warning(&format!("leaving out \"{path}\": {what}")),
+                }
+            }
+            Event::LinkAdjusted { path } => {
+                let path = Show(path);
+                match self.style {
+                    Style::Wimlib => self.line(&format!(
+                        "WARNING: Adjusted target of absolute symbolic link \"{path}\"\n           \
+                         (Use --norpfix to capture absolute symbolic links as-is)"
+                    )),
+                    _ if self.verbose => self.line(&format!("Link \"{path}\" made relative to the root of the image")),
+                    _ => {}
+                }
+            }
+            Event::LinkOutside { path, target } => self.warning(&format!(
+                "leaving out the symbolic link \"{}\": its absolute target \"{}\" lies outside of \
+                 the tree\n(--outside-links=keep or --norpfix keeps such links)",
+                Show(path),
+                Show(target)
+            )),
+            Event::Replaced { path } => {
+                self.line(&format!("Updating \"{}\" in WIM image", Show(path)));
+            }
+            Event::Compressing { format, threads } => {
+                let plural = if *threads == 1 { "" } else { "s" };
+                self.line(&format!("Using {format} compression with {threads} thread{plural}"));
+            }
+            Event::Skipped { path, error } => {
+                self.warning(&format!("left out: {error}"));
+                let path = Show(path).to_string();
+                let text = error.to_string();
+                let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
+                self.with_state(|state| state.skipped.push(text));
+            }
+            Event::Warning(text) => self.warning(text),
+            _ => {}
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.host.cancelled()
+    }
+}
+
+impl Reporter<'_> {
+    fn scanned(&self, bytes: u64, files: u64, directories: u64) {
+        match self.style {
+            Style::Quiet | Style::Plain => {}
+            Style::Bar => {
+                if let Some(bar) = self.host.console().bar() {
+                    bar.show("Scanning, files found", files + directories, 0, false);
+                }
+            }
+            Style::Wimlib => {
+                let amount = amount(bytes, bytes);
+                self.rewrite(&format!("{amount} scanned ({files} files, {directories} directories)    "));
+            }
+        }
+    }
+}

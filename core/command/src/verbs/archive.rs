@@ -1,0 +1,100 @@
+//! Opening archives and naming images, as every command does it.
+
+use std::path::Path;
+
+use wimforge_core::archive::{Archive, IntegrityState, OpenOptions, check_integrity};
+use wimforge_core::{Error, ErrorKind, Result};
+
+use crate::host::{Host, OpenedArchive};
+use crate::report::Reporter;
+
+/// Opens an archive to be read, and passes its warnings on.
+pub fn open(host: &dyn Host, path: &Path, reporter: &Reporter<'_>) -> Result<Archive> {
+    open_storage(host.open_archive(path)?, path, reporter)
+}
+
+/// Makes an archive of an open file.
+pub fn open_storage(opened: OpenedArchive, path: &Path, reporter: &Reporter<'_>) -> Result<Archive> {
+    let archive = Archive::open(opened.storage, &OpenOptions::default())?;
+    for warning in &archive.warnings {
+        reporter.warning(&format!("\"{}\": {warning}", path.display()));
+    }
+    Ok(archive)
+}
+
+/// Compares an archive with its integrity table; without one there is only a warning.
+pub fn check(archive: &Archive, path: &Path, reporter: &Reporter<'_>) -> Result<()> {
+    if check_integrity(archive, reporter)? == IntegrityState::Absent {
+        reporter.warning(&format!(
+            "\"{}\" does not contain integrity information.  Skipping integrity check.",
+            path.display()
+        ));
+    }
+    reporter.end_line();
+    Ok(())
+}
+
+/// Images that an operand can mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// This one, from 1.
+    One(u32),
+    /// Every image.
+    All,
+}
+
+/// Finds the image that an operand means: its index, its exact name, or `all`. Without an operand
+/// the only image there is.
+pub fn select(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<Selected> {
+    let count = archive.xml.image_count() as u32;
+    let Some(operand) = operand else {
+        return match count {
+            1 => Ok(Selected::One(1)),
+            _ => Err(Error::new(
+                ErrorKind::NoSuchImage,
+                format!("\"{}\" contains {count} images; please say which one", path.display()),
+            )),
+        };
+    };
+    if operand.eq_ignore_ascii_case("all") || operand == "*" {
+        return Ok(Selected::All);
+    }
+    if let Some(index) = archive.xml.find(operand) {
+        return Ok(Selected::One(index));
+    }
+    if let Ok(index) = operand.parse::<u32>()
+        && (1..=count).contains(&index)
+    {
+        return Ok(Selected::One(index));
+    }
+    Err(Error::new(
+        ErrorKind::NoSuchImage,
+        format!(
+            "\"{operand}\" is not a valid image in \"{}\"! Images are named by their index (1 to \
+             {count}) or their exact name; `wimforge info` lists them",
+            path.display()
+        ),
+    ))
+}
+
+/// As [`select`], for commands that work on one image.
+pub fn select_one(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<u32> {
+    match select(archive, operand, path)? {
+        Selected::One(index) => Ok(index),
+        Selected::All if archive.xml.image_count() == 1 => Ok(1),
+        Selected::All => Err(Error::new(ErrorKind::NoSuchImage, "please name a single image")),
+    }
+}
+
+/// The tree of an image; what was mended in it is a warning.
+pub fn read_image(
+    archive: &Archive,
+    index: u32,
+    reporter: &Reporter<'_>,
+) -> Result<wimforge_core::image::Image> {
+    archive.read_image(index, &mut |finding| {
+        if finding.mended {
+            reporter.warning(&format!("image {index}, metadata at byte {}: {}", finding.offset, finding.what));
+        }
+    })
+}

@@ -1,0 +1,441 @@
+//! `capture` and `append`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use wimforge_codec::{Format, Level};
+use wimforge_core::archive::Archive;
+use wimforge_core::format::{Compression, HeaderFlags};
+use wimforge_core::port::{Event, FileIdentity, Observer, OnUnreadable, Source, Wanted};
+use wimforge_core::scan::config::CaptureConfig;
+use wimforge_core::scan::glob::Case;
+use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanned, Scanner, UnixDataForm};
+use wimforge_core::text::BadNames;
+use wimforge_core::time::FileTime;
+use wimforge_core::write::{self, CaptureSummary, IntegrityChoice, NewImage, WriteOptions};
+use wimforge_core::xml::check_text;
+use wimforge_core::{Error, ErrorKind, Result};
+
+use super::archive;
+use crate::failure::Failure;
+use crate::host::{Host, Lock, SourceOptions};
+use crate::invocation::Invocation;
+use crate::profile::{Compat, Profile};
+use crate::report::Reporter;
+use crate::values::{CompressionChoice, parse_switch};
+
+/// Most bytes of a configuration file.
+const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// What was asked for.
+struct Request {
+    source: PathBuf,
+    wimfile: PathBuf,
+    name: Option<String>,
+    description: Option<String>,
+    properties: Vec<(String, String)>,
+    boot: bool,
+    check: bool,
+    integrity: IntegrityChoice,
+    compression: Option<CompressionChoice>,
+    chunk_size: Option<u32>,
+    threads: usize,
+    rebuild: bool,
+    create: bool,
+    fix_links: Option<bool>,
+    outside_links: OutsideLinks,
+    dereference: bool,
+    bad_names: BadNames,
+    unix_data: UnixDataForm,
+    no_acls: bool,
+    strict_acls: bool,
+    verbose: bool,
+    on_unreadable: OnUnreadable,
+    config: Option<PathBuf>,
+    profile: Profile,
+    epoch: Option<FileTime>,
+}
+
+impl Request {
+    fn of(host: &dyn Host, invocation: &Invocation) -> Result<Self, Failure> {
+        let matches = &invocation.matches;
+        let path = |name: &str| matches.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+        let text = |name: &str| matches.get_one::<String>(name).cloned();
+        let is = |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|given| given == value);
+        let compat = match matches.get_one::<String>("compat").map(String::as_str) {
+            Some("wimlib") => Compat::Wimlib,
+            Some(_) => Compat::Seed,
+            None => invocation.compat,
+        };
+        let profile = compat.profile();
+        let chunk_size = matches.get_one::<u64>("chunk-size").copied();
+        let chunk_size = chunk_size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+        let request = Self {
+            source: path("SOURCE"),
+            wimfile: path("WIMFILE"),
+            name: text("IMAGE_NAME"),
+            description: text("IMAGE_DESCRIPTION").filter(|text| !text.is_empty()),
+            properties: properties(matches),
+            boot: matches.get_flag("boot"),
+            check: matches.get_flag("check"),
+            integrity: integrity(matches)?,
+            compression: matches.get_one::<CompressionChoice>("compress").copied(),
+            chunk_size,
+            threads: matches.get_one::<usize>("threads").copied().unwrap_or(0),
+            rebuild: invocation.verb == "append" && matches.get_flag("rebuild"),
+            create: invocation.verb == "append" && matches.get_flag("create"),
+            fix_links: fix_links(matches)?,
+            outside_links: match text("outside-links").as_deref() {
+                Some("keep") => OutsideLinks::Keep,
+                Some(_) => OutsideLinks::Omit,
+                None => profile.outside_links,
+            },
+            dereference: matches.get_flag("dereference"),
+            bad_names: match matches.get_flag("escape-names") {
+                true => BadNames::Escape,
+                false => BadNames::Refuse,
+            },
+            unix_data: match text("unix-data").as_deref() {
+                None => UnixDataForm::None,
+                Some("stream") => UnixDataForm::Stream,
+                Some(_) => UnixDataForm::Item,
+            },
+            no_acls: matches.get_flag("no-acls"),
+            strict_acls: matches.get_flag("strict-acls"),
+            verbose: matches.get_flag("verbose"),
+            on_unreadable: match is("on-error", "skip") {
+                true => OnUnreadable::Skip,
+                false => OnUnreadable::Fail,
+            },
+            config: matches.get_one::<PathBuf>("config").cloned(),
+            profile,
+            epoch: epoch(host)?,
+        };
+        if request.wimfile.as_os_str() == "-" {
+            return Err(Failure::Core(Error::new(
+                ErrorKind::Unsupported,
+                "writing a WIM to standard output needs the pipable format, which is not supported yet",
+            )));
+        }
+        Ok(request)
+    }
+
+    /// The image name: as given, or the last component of the source.
+    fn image_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let path = self.source.to_string_lossy();
+            let trimmed = path.trim_end_matches('/');
+            trimmed.rsplit('/').next().unwrap_or_default().to_owned()
+        })
+    }
+
+    fn compression(&self) -> Result<Compression> {
+        let choice = self.compression.unwrap_or(CompressionChoice {
+            format: Some(Format::Lzx),
+            level: None,
+        });
+        match (choice.format, self.chunk_size) {
+            (None, Some(_)) => Err(Error::new(
+                ErrorKind::ChunkSize,
+                "a chunk size makes no sense without compression",
+            )),
+            (Some(format), Some(size)) => {
+                format.check_chunk_size(size)?;
+                Ok(choice.with_chunk_size(Some(size)))
+            }
+            _ => Ok(choice.with_chunk_size(None)),
+        }
+    }
+
+    fn level(&self) -> Level {
+        self.compression.and_then(|choice| choice.level).unwrap_or_default()
+    }
+
+    fn now(&self, host: &dyn Host) -> FileTime {
+        self.epoch.unwrap_or_else(|| host.now())
+    }
+
+    fn write_options(&self, host: &dyn Host) -> Result<WriteOptions> {
+        Ok(WriteOptions {
+            compression: self.compression()?,
+            level: self.level(),
+            integrity: self.integrity,
+            guid: match self.epoch {
+                Some(_) => None,
+                None => Some(host.random_guid()?),
+            },
+            now: self.now(host),
+            on_unreadable: self.on_unreadable,
+        })
+    }
+
+    fn scan_options(&self, host: &dyn Host, fix: bool, pass_over: Vec<FileIdentity>, reporter: &Reporter<'_>) -> Result<ScanOptions> {
+        Ok(ScanOptions {
+            config: self.load_config(host, reporter)?,
+            fix_links: fix.then_some(self.outside_links),
+            unix_data: self.unix_data,
+            wanted: Wanted {
+                xattrs: self.unix_data == UnixDataForm::Item,
+                security: !self.no_acls,
+                strict_security: self.strict_acls,
+            },
+            on_unreadable: self.on_unreadable,
+            pass_over,
+            latest_time: self.epoch,
+        })
+    }
+
+    fn load_config(&self, host: &dyn Host, reporter: &Reporter<'_>) -> Result<CaptureConfig> {
+        let case = match host.variable("WIMLIB_IMAGEX_IGNORE_CASE").map(|value| parse_switch(&value)) {
+            Some(Some(true)) => Case::Insensitive,
+            Some(None) => {
+                reporter.warning("WIMLIB_IMAGEX_IGNORE_CASE is neither \"yes\" nor \"no\"; it is ignored");
+                Case::Sensitive
+            }
+            _ => Case::Sensitive,
+        };
+        let Some(path) = &self.config else {
+            return CaptureConfig::excluding(&self.profile.exclusions(), case);
+        };
+        let text = host.read_file(path, CONFIG_LIMIT).map_err(|error| {
+            Error::new(
+                ErrorKind::ReadConfig,
+                format!("cannot read the capture configuration \"{}\"", path.display()),
+            )
+            .because(error)
+        })?;
+        CaptureConfig::parse(&text, &path.display().to_string(), case, &mut |warning| reporter.warning(warning))
+    }
+}
+
+/// Options that contradict each other are an error.
+fn contradiction(a: &str, b: &str) -> Failure {
+    Failure::Core(Error::new(ErrorKind::Parameter, format!("--{a} and --{b} contradict each other")))
+}
+
+fn fix_links(matches: &ArgMatches) -> Result<Option<bool>, Failure> {
+    match (matches.get_flag("rpfix"), matches.get_flag("norpfix")) {
+        (true, true) => Err(contradiction("rpfix", "norpfix")),
+        (true, false) => Ok(Some(true)),
+        (false, true) => Ok(Some(false)),
+        (false, false) => Ok(None),
+    }
+}
+
+fn integrity(matches: &ArgMatches) -> Result<IntegrityChoice, Failure> {
+    let include = matches.get_flag("check") || matches.get_flag("include-integrity");
+    match (include, matches.get_flag("nocheck")) {
+        (true, true) => Err(contradiction("check", "nocheck")),
+        (true, false) => Ok(IntegrityChoice::Include),
+        (false, true) => Ok(IntegrityChoice::Omit),
+        (false, false) => Ok(IntegrityChoice::Keep),
+    }
+}
+
+/// `--flags` and `--image-property` in the order in which they were typed.
+fn properties(matches: &ArgMatches) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let indices = |name: &str| matches.indices_of(name).into_iter().flatten();
+    let flags = matches.get_many::<String>("flags").into_iter().flatten();
+    for (index, value) in indices("flags").zip(flags) {
+        found.push((index, ("FLAGS".to_owned(), value.clone())));
+    }
+    let given = matches.get_many::<(String, String)>("image-property").into_iter().flatten();
+    for (index, property) in indices("image-property").zip(given) {
+        found.push((index, property.clone()));
+    }
+    found.sort_by_key(|entry| entry.0);
+    found.into_iter().map(|entry| entry.1).collect()
+}
+
+/// The moment of `SOURCE_DATE_EPOCH`, for reproducible archives.
+fn epoch(host: &dyn Host) -> Result<Option<FileTime>, Failure> {
+    let Some(value) = host.variable("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    let seconds = value.to_str().and_then(|text| text.trim().parse().ok());
+    let seconds = seconds.ok_or_else(|| Failure::usage("SOURCE_DATE_EPOCH is not a number of seconds"))?;
+    Ok(Some(FileTime::from_unix(seconds, 0)))
+}
+
+/// `capture`.
+pub fn capture(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
+    let request = Request::of(host, invocation)?;
+    let reporter = reporter(host, invocation, &request);
+    create(host, &request, &reporter)
+}
+
+fn reporter<'a>(host: &'a dyn Host, invocation: &Invocation, request: &Request) -> Reporter<'a> {
+    Reporter::new(host, invocation.compat, invocation.quiet).verbose(request.verbose)
+}
+
+/// Writes a new archive.
+fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result<u8, Failure> {
+    let options = request.write_options(host)?;
+    let name = request.image_name();
+    check_names(&name, request)?;
+    let source = open_source(host, request)?;
+    // Refuses a destination that cannot be written before anything is scanned.
+    let new_archive = host.create_archive(&request.wimfile, Lock::Take)?;
+    let fix = request.fix_links.unwrap_or(true);
+    let scan = request.scan_options(host, fix, new_archive.identities(), reporter)?;
+    let scanned = scan_source(&*source, &scan, reporter)?;
+    let workers = host.workers(request.threads);
+    announce(options.compression, workers.threads(), reporter);
+    let sources = [&*source];
+    let image = new_image(request, name, scanned, &sources, fix);
+    let summary = write::capture(new_archive.storage(), image, &options, &*workers, reporter)?;
+    if host.cancelled() {
+        return Err(Error::new(ErrorKind::Cancelled, "stopped before the archive was put in place").into());
+    }
+    new_archive.commit()?;
+    finish(&summary, request, reporter)
+}
+
+/// `append`.
+pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
+    let request = Request::of(host, invocation)?;
+    let reporter = reporter(host, invocation, &request);
+    if request.create && !host.exists(&request.wimfile) {
+        return create(host, &request, &reporter);
+    }
+    if request.compression.is_some() {
+        reporter.warning("--compress has no effect on append: the WIM keeps its compression type");
+    }
+    let mut options = request.write_options(host)?;
+    let opened = host.modify_archive(&request.wimfile)?;
+    let identity = opened.identity;
+    let archive = archive::open_storage(opened, &request.wimfile, &reporter)?;
+    options.compression = archive.header().compression;
+    if request.chunk_size.is_some_and(|size| size != options.compression.chunk_size()) {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "changing the chunk size of an existing WIM is not supported yet",
+        )
+        .into());
+    }
+    if request.check {
+        archive::check(&archive, &request.wimfile, &reporter)?;
+    }
+    let name = unused_name(&request, &archive);
+    check_names(&name, &request)?;
+    if archive.xml.find(&name).is_some() {
+        return Err(Error::new(
+            ErrorKind::ImageNameInUse,
+            format!("There is already an image named \"{name}\" in the WIM!"),
+        )
+        .into());
+    }
+    let source = open_source(host, &request)?;
+    let fixed_before = archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
+    let fix = request.fix_links.unwrap_or(fixed_before);
+    let mut pass_over: Vec<FileIdentity> = identity.into_iter().collect();
+    let rebuilt = match request.rebuild {
+        true => Some(host.create_archive(&request.wimfile, Lock::Held)?),
+        false => None,
+    };
+    pass_over.extend(rebuilt.iter().flat_map(|new| new.identities()));
+    let scan = request.scan_options(host, fix, pass_over, &reporter)?;
+    let scanned = scan_source(&*source, &scan, &reporter)?;
+    let workers = host.workers(request.threads);
+    announce(options.compression, workers.threads(), &reporter);
+    let sources = [&*source];
+    let image = new_image(&request, name, scanned, &sources, fix);
+    let summary = match rebuilt {
+        None => write::append(archive, image, &options, &*workers, &reporter)?,
+        Some(new_archive) => {
+            let storage = new_archive.storage();
+            let summary = write::rebuild(archive, storage, Some(image), &options, &*workers, &reporter)?;
+            new_archive.commit()?;
+            summary
+        }
+    };
+    finish(&summary, &request, &reporter)
+}
+
+/// The default name gets a number if it is in use.
+fn unused_name(request: &Request, archive: &Archive) -> String {
+    let base = request.image_name();
+    if request.name.is_some() || archive.xml.find(&base).is_none() {
+        return base;
+    }
+    let numbered = (1u32..).map(|number| format!("{base} ({number})"));
+    let mut unused = numbered.filter(|name| archive.xml.find(name).is_none());
+    unused.next().unwrap_or(base)
+}
+
+fn check_names(name: &str, request: &Request) -> Result<()> {
+    check_text("the name of the image", name)?;
+    if let Some(description) = &request.description {
+        check_text("the description of the image", description)?;
+    }
+    Ok(())
+}
+
+fn open_source(host: &dyn Host, request: &Request) -> Result<Box<dyn Source>> {
+    let options = SourceOptions {
+        dereference: request.dereference,
+        bad_names: request.bad_names,
+    };
+    host.open_source(&request.source, options)
+}
+
+fn scan_source(source: &dyn Source, options: &ScanOptions, reporter: &Reporter<'_>) -> Result<Scanned> {
+    let mut scanner = Scanner::new(options, reporter);
+    scanner.add_root(source)?;
+    reporter.end_line();
+    Ok(scanner.finish())
+}
+
+fn announce(compression: Compression, threads: usize, reporter: &Reporter<'_>) {
+    if compression != Compression::None {
+        let format = compression.name();
+        reporter.event(&Event::Compressing { format, threads });
+    }
+}
+
+fn new_image<'a>(
+    request: &Request,
+    name: String,
+    scanned: Scanned,
+    sources: &'a [&'a dyn Source],
+    links_fixed: bool,
+) -> NewImage<'a> {
+    let mut properties = request.properties.clone();
+    if let Some(description) = &request.description {
+        properties.push(("DESCRIPTION".into(), description.clone()));
+    }
+    NewImage {
+        scanned,
+        sources,
+        name,
+        properties,
+        boot: request.boot,
+        links_fixed,
+        latest_time: request.epoch,
+    }
+}
+
+/// Says what was done; exit code 3 if files were left out.
+fn finish(summary: &CaptureSummary, request: &Request, reporter: &Reporter<'_>) -> Result<u8, Failure> {
+    reporter.end_line();
+    if summary.skipped == 0 {
+        return Ok(0);
+    }
+    for skipped in reporter.skipped() {
+        reporter.warning(&format!("not captured: {skipped}"));
+    }
+    Err(Error::new(
+        ErrorKind::Skipped,
+        format!(
+            "\"{}\" is complete but for {} files that could not be read",
+            show(&request.wimfile),
+            summary.skipped
+        ),
+    )
+    .into())
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,191 @@
+//! `dir`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use wimforge_core::archive::Archive;
+use wimforge_core::image::{DentryId, FileAttributes, Image, StreamKind, items};
+use wimforge_core::text::Show;
+use wimforge_core::{Error, ErrorKind};
+
+use super::archive;
+use super::text::{push_blob, show_time, write_out};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::invocation::Invocation;
+use crate::report::Reporter;
+
+/// Bytes of text that are collected before they are written.
+const BUFFER: usize = 64 << 10;
+
+/// Runs the command.
+pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
+    let matches = &invocation.matches;
+    let reporter = Reporter::new(host, invocation.compat, invocation.quiet).to_stderr();
+    let path = matches.get_one::<PathBuf>("WIMFILE").cloned().unwrap_or_default();
+    let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
+    let inside = matches.get_one::<String>("path").cloned().unwrap_or_default();
+    let archive = archive::open(host, &path, &reporter)?;
+    let indices = match archive::select(&archive, operand, &path)? {
+        archive::Selected::One(index) => index..=index,
+        archive::Selected::All => 1..=archive.image_count(),
+    };
+    for index in indices {
+        let image = archive::read_image(&archive, index, &reporter)?;
+        let listing = Listing {
+            archive: &archive,
+            image: &image,
+            detailed: matches.get_flag("detailed"),
+        };
+        let Some(start) = image.lookup(inside.replace('\\', "/").as_bytes()) else {
+            if image.root().is_none() && inside == "/" {
+                continue;
+            }
+            return Err(Error::new(
+                ErrorKind::NoSuchPath,
+                format!("\"{inside}\" is not in image {index} of \"{}\"", path.display()),
+            )
+            .into());
+        };
+        listing.print(host, start, matches.get_flag("one-file-only"))?;
+    }
+    Ok(0)
+}
+
+struct Listing<'a> {
+    archive: &'a Archive,
+    image: &'a Image,
+    detailed: bool,
+}
+
+impl Listing<'_> {
+    fn print(&self, host: &dyn Host, start: DentryId, only_start: bool) -> Result<(), Failure> {
+        let mut out = Vec::with_capacity(BUFFER + 4096);
+        let mut paths = Paths::new(self.image, start);
+        let most = if only_start { 1 } else { usize::MAX };
+        for dentry in self.image.walk(start).take(most) {
+            let path = paths.advance(self.image, dentry);
+            if self.detailed {
+                out.extend_from_slice(self.details(dentry, path).as_bytes());
+            } else {
+                out.extend_from_slice(path);
+                out.push(b'\n');
+            }
+            if out.len() >= BUFFER {
+                write_out(host, &out)?;
+                out.clear();
+            }
+        }
+        write_out(host, &out)
+    }
+
+    fn details(&self, dentry: DentryId, path: &[u8]) -> String {
+        let image = self.image;
+        let inode = image.inode_of(dentry);
+        let mut out = String::new();
+        let _ = writeln!(out, "{}", "-".repeat(76));
+        let _ = writeln!(out, "Full Path           = \"{}\"", Show(path));
+        let short_name = image.short_name(dentry);
+        if !short_name.is_empty() {
+            let _ = writeln!(out, "Short Name          = \"{}\"", Show(short_name));
+        }
+        let _ = writeln!(out, "Attributes          = {:#010x}", inode.attributes.bits());
+        for (name, _) in inode.attributes.iter_names() {
+            let _ = writeln!(out, "    FILE_ATTRIBUTE_{name} is set");
+        }
+        if let Some(descriptor) = image.security.get(inode.security) {
+            let _ = writeln!(out, "Security Descriptor = {}", hex(descriptor));
+        }
+        let _ = writeln!(out, "Creation Time       = {}", show_time(inode.creation_time));
+        let _ = writeln!(out, "Last Write Time     = {}", show_time(inode.write_time));
+        let _ = writeln!(out, "Last Access Time    = {}", show_time(inode.access_time));
+        if inode.attributes.contains(FileAttributes::REPARSE_POINT) {
+            let _ = writeln!(out, "Reparse Tag         = {:#010x}", inode.reparse_tag);
+        }
+        if inode.names > 1 {
+            let group = image.dentry(dentry).inode.index();
+            let _ = writeln!(out, "Link Group ID       = {group:#018x}");
+        } else {
+            let _ = writeln!(out, "Link Group ID       = {:#018x}", 0);
+        }
+        let _ = writeln!(out, "Link Count          = {}", inode.names);
+        if let Some(unix) = image.unix_data(inode) {
+            let _ = writeln!(
+                out,
+                "UNIX Data           = uid:{} gid:{} mode:0{:o} rdev:{:#x}",
+                unix.uid, unix.gid, unix.mode, unix.rdev
+            );
+        }
+        if let Some(object_id) = image.item(inode, items::OBJECT_ID) {
+            let titles = ["Object ID           ", "Birth Volume ID     ", "Birth Object ID     ", "Domain ID           "];
+            for (title, id) in titles.into_iter().zip(object_id.chunks_exact(16)) {
+                let _ = writeln!(out, "{title}= 0x{}", hex(id));
+            }
+        }
+        for stream in image.streams(inode) {
+            match stream.kind {
+                StreamKind::Data => out.push_str("\tUnnamed data stream:\n"),
+                StreamKind::Reparse => out.push_str("\tReparse point stream:\n"),
+                StreamKind::Encrypted => out.push_str("\tRaw encrypted data stream:\n"),
+                StreamKind::Named => {
+                    let _ = writeln!(out, "\tNamed data stream \"{}\":", Show(image.text(stream.name)));
+                }
+            }
+            let hash = image.content(stream.content).hash;
+            match self.archive.blobs.find(&hash) {
+                Some(blob) => push_blob(&mut out, self.archive, self.archive.blobs.get(blob)),
+                None => {
+                    let _ = writeln!(out, "Hash              = 0x{hash}");
+                    if hash.is_zero() {
+                        out.push_str("Uncompressed size = 0 bytes\n");
+                    }
+                }
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The path of the dentry that a walk is at, kept up to date from step to step.
+struct Paths {
+    path: Vec<u8>,
+    /// The directories above, each with the length of its path.
+    above: Vec<(DentryId, usize)>,
+}
+
+impl Paths {
+    fn new(image: &Image, start: DentryId) -> Self {
+        let parent = image.parent(start);
+        let path = match parent {
+            Some(parent) if image.parent(parent).is_some() => image.path(parent),
+            _ => Vec::new(),
+        };
+        let above = parent.map(|parent| (parent, path.len())).into_iter().collect();
+        Self { path, above }
+    }
+
+    fn advance(&mut self, image: &Image, dentry: DentryId) -> &[u8] {
+        let Some(parent) = image.parent(dentry) else {
+            self.above = vec![(dentry, 0)];
+            self.path.clear();
+            return b"/";
+        };
+        while self.above.last().is_some_and(|last| last.0 != parent) {
+            self.above.pop();
+        }
+        let len = self.above.last().map_or(0, |last| last.1);
+        self.path.truncate(len);
+        self.path.push(b'/');
+        self.path.extend_from_slice(image.name(dentry));
+        self.above.push((dentry, self.path.len()));
+        &self.path
+    }
+}

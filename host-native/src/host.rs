@@ -1,0 +1,140 @@
+//! The native host of the command line.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use wimforge_command::{Console, Host, Lock, NewArchive, OpenedArchive, SourceOptions};
+use wimforge_core::format::Guid;
+use wimforge_core::port::{FileIdentity, Source, Storage, Target, Workers};
+use wimforge_core::time::FileTime;
+use wimforge_core::{Error, ErrorKind, Result};
+
+use crate::console::Terminal;
+use crate::file::{Access, FileStorage, NewFile};
+use crate::posix::target::PosixTarget;
+use crate::posix::{PosixSource, PosixSourceOptions};
+use crate::threads::Threads;
+
+/// The operating system.
+#[derive(Default)]
+pub struct NativeHost {
+    terminal: Terminal,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl NativeHost {
+    /// With signals caught: the first one asks the operation to stop and clean up, the next one ends
+    /// the program at once. Archives that are being written have no name yet, so nothing is left
+    /// behind even then.
+    #[must_use]
+    pub fn with_signals() -> Self {
+        let host = Self::default();
+        let cancelled = Arc::clone(&host.cancelled);
+        // Without a handler the signal ends the program, which is safe too.
+        let _ = ctrlc::set_handler(move || {
+            if cancelled.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+        host
+    }
+}
+
+impl Host for NativeHost {
+    fn console(&self) -> &dyn Console {
+        &self.terminal
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    fn now(&self) -> FileTime {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        FileTime::from_unix(i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
+    }
+
+    fn random_guid(&self) -> Result<Guid> {
+        let mut guid = [0; 16];
+        getrandom::fill(&mut guid).map_err(|error| {
+            Error::new(ErrorKind::Unsupported, "the system gives no random numbers").because(io::Error::from(error))
+        })?;
+        Ok(Guid(guid))
+    }
+
+    fn workers(&self, threads: usize) -> Box<dyn Workers> {
+        Box::new(Threads::new(threads))
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    fn open_source(&self, path: &Path, options: SourceOptions) -> Result<Box<dyn Source>> {
+        let options = PosixSourceOptions {
+            dereference: options.dereference,
+            bad_names: options.bad_names,
+        };
+        Ok(Box::new(PosixSource::open(path, options)?))
+    }
+
+    fn open_target(&self, path: &Path) -> Result<Box<dyn Target>> {
+        Ok(Box::new(PosixTarget::open(path)?))
+    }
+
+    fn open_archive(&self, path: &Path) -> Result<OpenedArchive> {
+        opened(FileStorage::open(path, Access::Read)?)
+    }
+
+    fn modify_archive(&self, path: &Path) -> Result<OpenedArchive> {
+        opened(FileStorage::open(path, Access::Modify)?)
+    }
+
+    fn create_archive(&self, path: &Path, lock: Lock) -> Result<Box<dyn NewArchive>> {
+        Ok(Box::new(NewFile::create(path, lock)?))
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn read_file(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let mut data = Vec::new();
+        File::open(path)?.take(limit + 1).read_to_end(&mut data)?;
+        if data.len() as u64 > limit {
+            return Err(io::Error::other(format!("the file has more than {limit} bytes")));
+        }
+        Ok(data)
+    }
+
+    fn write_file(&self, path: &Path, data: &[u8]) -> io::Result<()> {
+        std::fs::write(path, data)
+    }
+}
+
+fn opened(storage: FileStorage) -> Result<OpenedArchive> {
+    let identity = storage.identity();
+    Ok(OpenedArchive {
+        storage: Arc::new(storage),
+        identity,
+    })
+}
+
+impl NewArchive for NewFile {
+    fn storage(&self) -> &dyn Storage {
+        self.file()
+    }
+
+    fn identities(&self) -> Vec<FileIdentity> {
+        self.all_identities()
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        (*self).put_in_place()
+    }
+}
