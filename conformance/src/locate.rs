@@ -72,18 +72,30 @@ fn build_beside_me() -> PathBuf {
 #[must_use]
 pub fn wimforge_as(name: &str) -> PathBuf {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
-    let dir = DIR.get_or_init(|| {
-        let me = env::current_exe().expect("path of the running program");
-        let dir = me.with_file_name(format!("names-of-wimforge-{}", std::process::id()));
-        drop(fs::remove_dir_all(&dir));
-        fs::create_dir_all(&dir).expect("a directory for links");
-        dir
-    });
+    let dir = DIR.get_or_init(names_directory);
     let link = dir.join(name);
     // Several tests may ask at once; one of them makes it.
     drop(std::os::unix::fs::symlink(wimforge(), &link));
     assert!(link.exists(), "cannot link {}", link.display());
     link
+}
+
+/// A directory of this process, after removing those of processes that ended.
+fn names_directory() -> PathBuf {
+    const PREFIX: &str = "names-of-wimforge-";
+    let me = env::current_exe().expect("path of the running program");
+    let place = me.parent().expect("a directory");
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if let Some(process) = name.to_str().and_then(|name| name.strip_prefix(PREFIX))
+            && !Path::new("/proc").join(process).exists()
+        {
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+    let dir = place.join(format!("{PREFIX}{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("a directory for links");
+    dir
 }
 
 /// wimlib's program.

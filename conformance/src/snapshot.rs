@@ -125,6 +125,19 @@ impl Snapshot {
         }
     }
 
+    /// Gives all symbolic links below access times that stay: see [`Times::settled`].
+    ///
+    /// # Panics
+    /// If the system refuses.
+    pub fn settle_links(&mut self) {
+        for node in self.nodes.values_mut() {
+            if matches!(node.kind, Kind::Symlink(_)) {
+                node.times = node.times.settled();
+            }
+        }
+        self.restore_times();
+    }
+
     /// The number of files and links, and the bytes in them.
     #[must_use]
     pub fn totals(&self) -> (usize, u64) {

@@ -56,6 +56,7 @@ pub fn run(plan: &Plan, wimforge: &Program, wimlib: &Program) -> io::Result<Vec<
                         ours.push(work.run(wimforge, &site, threads)?);
                     }
                 }
+                site.clear()?;
                 rows.push(Row {
                     corpus: corpus.name().to_owned(),
                     work: work.to_string(),

@@ -15,8 +15,6 @@ use std::process::Command;
 pub struct Program {
     /// Where it is.
     pub path: PathBuf,
-    /// Arguments for a capture that make the two do the same.
-    pub capture_args: Vec<String>,
 }
 
 /// What is done.
@@ -152,7 +150,6 @@ impl Work {
             .arg(&site.source)
             .arg(&site.archive)
             .arg("--norpfix")
-            .args(&program.capture_args)
             .args(self.compression_args());
         if let Some(threads) = threads {
             command.arg(format!("--threads={threads}"));
@@ -162,7 +159,11 @@ impl Work {
 }
 
 impl Site {
-    fn clear(&self) -> io::Result<()> {
+    /// Removes what the work made.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn clear(&self) -> io::Result<()> {
         if self.archive.exists() {
             fs::remove_file(&self.archive)?;
         }

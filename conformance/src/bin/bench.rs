@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use wimforge_conformance::bench::corpora::Corpus;
 use wimforge_conformance::bench::work::{Program, Work};
@@ -69,7 +69,6 @@ fn arguments() -> Result<Plan, String> {
 }
 
 fn works(list: &str) -> Result<Vec<Work>, String> {
-    // `capture:lzx:20,50` is not supported: a comma always separates.
     list.split(',').map(Work::parse).collect()
 }
 
@@ -77,14 +76,13 @@ fn measure(plan: &Plan) -> Result<(), String> {
     let describe = |error: std::io::Error| error.to_string();
     fs::create_dir_all(&plan.dir).map_err(describe)?;
     let wimforge = Program {
-        path: locate::wimforge().to_owned(),
-        capture_args: vec!["--compat=wimlib".to_owned()],
+        // By wimlib's name it does exactly what wimlib does.
+        path: locate::wimforge_as("wimlib-imagex"),
     };
     let wimlib = Program {
         path: locate::wimlib().ok_or("wimlib is needed to compare with")?,
-        capture_args: vec!["--no-acls".to_owned()],
     };
-    println!("{}", machine(&wimforge, &wimlib));
+    println!("{}", machine(locate::wimforge(), &wimlib.path));
     let mut prepared = Vec::new();
     for corpus in &plan.corpora {
         let on_disk = corpus.prepare(&plan.dir).map_err(describe)?;
@@ -98,9 +96,9 @@ fn measure(plan: &Plan) -> Result<(), String> {
 }
 
 /// Under which circumstances.
-fn machine(wimforge: &Program, wimlib: &Program) -> String {
-    let version = |program: &Program| {
-        Command::new(&program.path)
+fn machine(wimforge: &Path, wimlib: &Path) -> String {
+    let version = |program: &Path| {
+        Command::new(program)
             .arg("--version")
             .output()
             .ok()

@@ -105,6 +105,21 @@ impl Default for Times {
 }
 
 impl Times {
+    /// The same with an access time that stays. Whoever follows a symbolic link changes its access
+    /// time, in whatever order a program does it, and even the second name of a link that the first
+    /// one was read by; the kernel leaves one alone that lies in the future and after the last write.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        let (seconds, nanoseconds) = self.atime;
+        Self {
+            atime: (
+                9_000_000_000 + seconds.rem_euclid(1_000_000_000),
+                nanoseconds,
+            ),
+            ..self
+        }
+    }
+
     /// Sets them, on a link itself.
     ///
     /// # Errors
@@ -237,7 +252,11 @@ impl Tree {
                     symlink(OsStr::from_bytes(&text), &path)?;
                 }
             }
-            all.push((path, node.times));
+            let times = match node.what {
+                What::Symlink(_) => node.times.settled(),
+                _ => node.times,
+            };
+            all.push((path, times));
         }
         // Children first, so that their making does not touch the times of their directory.
         for (path, times) in all.iter().rev() {
