@@ -5,6 +5,7 @@ mod chunks;
 mod integrity;
 mod open;
 mod read;
+pub(crate) mod sweep;
 
 pub use blobs::{Blob, BlobId, BlobPool, Place, Solid};
 pub use chunks::{ChunkMap, prefix_size};

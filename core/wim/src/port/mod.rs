@@ -19,5 +19,5 @@ pub use source::{
     Stamp, StreamInfo, Wanted, WindowsMetadata,
 };
 pub use storage::{Storage, read_exact_at, read_vec_at};
-pub use target::{FileMetadata, LinkTarget, Target, TargetFile};
+pub use target::{FileMetadata, LinkTarget, Missed, Target, TargetFile};
 pub use workers::{Inline, Ordered, Pool, Task, WorkerState, Workers};

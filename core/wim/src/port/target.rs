@@ -4,13 +4,23 @@ use crate::Result;
 use crate::image::{UnixData, Xattr};
 use crate::time::FileTime;
 
-/// A place to restore files to, contained under a root: no path given to it can lead outside.
+/// A place to restore files to, contained under a root: no path given to it can lead outside, whatever
+/// links stand in the way.
 ///
 /// Paths are WTF-8, relative to the root, with `/` between components; the root is the empty path.
-/// Parents are made before children. Methods may be called from several workers at once.
+/// Parents are made before children. What is in the way of a file or link is replaced, never written
+/// through. Methods may be called from several workers at once.
 pub trait Target: Sync {
     /// Its name for messages.
     fn name(&self) -> String;
+
+    /// Whether a file can have this name. By default what no system allows is refused.
+    fn allows_name(&self, name: &[u8]) -> bool {
+        !(name.is_empty()
+            || name == b"."
+            || name == b".."
+            || name.iter().any(|&byte| matches!(byte, 0 | b'/')))
+    }
 
     /// Makes a directory; one that exists is kept.
     ///
@@ -36,17 +46,17 @@ pub trait Target: Sync {
     /// [`crate::ErrorKind::MakeLink`].
     fn symbolic_link(&self, target: LinkTarget<'_>, path: &[u8]) -> Result<()>;
 
-    /// Makes a device node, FIFO or socket.
+    /// Makes a device node, FIFO or socket; [`Missed::SPECIAL`] if the user may not.
     ///
     /// # Errors
     /// [`crate::ErrorKind::MakeSpecial`].
-    fn make_special(&self, unix: &UnixData, path: &[u8]) -> Result<()>;
+    fn make_special(&self, unix: &UnixData, path: &[u8]) -> Result<Missed>;
 
     /// Sets what [`FileMetadata`] holds, without following links.
     ///
     /// # Errors
-    /// One of the kinds that begin with `Set`.
-    fn set_metadata(&self, path: &[u8], metadata: &FileMetadata<'_>) -> Result<()>;
+    /// One of the kinds that begin with `Set`, unless it can be told in the result.
+    fn set_metadata(&self, path: &[u8], metadata: &FileMetadata<'_>) -> Result<Missed>;
 }
 
 /// Where a symbolic link leads.
@@ -58,19 +68,40 @@ pub enum LinkTarget<'a> {
     UnderRoot(&'a [u8]),
 }
 
-/// A file being written.
-pub trait TargetFile: Send {
+/// A file being written. Several workers may write to it at once.
+pub trait TargetFile: Send + Sync {
     /// Writes all of `data` at `offset`.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Write`].
-    fn write_at(&mut self, offset: u64, data: &[u8]) -> Result<()>;
+    fn write_at(&self, offset: u64, data: &[u8]) -> Result<()>;
 
     /// Sets the size; what was not written reads as zeros.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Write`].
-    fn set_len(&mut self, size: u64) -> Result<()>;
+    fn set_len(&self, size: u64) -> Result<()>;
+
+    /// Makes this file, which is empty, equal to `original`, if the target knows a way that is faster
+    /// than writing the data again: by sharing it, or by copying within the file system. False if
+    /// not; then nothing was done.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Write`].
+    fn copy_from(&self, _original: &dyn TargetFile, _size: u64) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The file of the operating system, for [`TargetFile::copy_from`] of the same target.
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        None
+    }
+
+    /// Sets what [`FileMetadata`] holds. Data is complete by then.
+    ///
+    /// # Errors
+    /// As [`Target::set_metadata`].
+    fn set_metadata(&self, metadata: &FileMetadata<'_>) -> Result<Missed>;
 }
 
 /// What is set when a file's data is complete.
@@ -84,4 +115,20 @@ pub struct FileMetadata<'a> {
     pub unix: Option<UnixData>,
     /// Extended attributes.
     pub xattrs: &'a [Xattr],
+}
+
+bitflags::bitflags! {
+    /// What of [`FileMetadata`] could not be set because the user may not, or because the file system
+    /// has nothing like it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    pub struct Missed: u8 {
+        /// Owner and group.
+        const OWNER = 1;
+        /// Some extended attribute.
+        const XATTRS = 2;
+        /// The mode, or some of its bits.
+        const MODE = 4;
+        /// A device node, FIFO or socket itself.
+        const SPECIAL = 8;
+    }
 }

@@ -1,0 +1,304 @@
+//! Image to target: restoring files.
+//!
+//! ```text
+//! plan      which names go where, which file needs which blob
+//! create    directories, parents before children; empty files and special files
+//! data      every blob once, in archive order, in parallel: files, their hard links, symbolic links
+//! metadata  of directories, children before parents
+//! ```
+//!
+//! A file is created, written and given its times by one worker in one go, while its data is at hand.
+//! Nothing here knows what the target is; what it cannot hold is left out and reported.
+
+mod data;
+mod metadata;
+mod names;
+mod plan;
+
+use std::sync::atomic::AtomicU64;
+
+use self::data::Writer;
+use self::plan::{FileNumber, Plan};
+use crate::archive::Archive;
+use crate::archive::sweep::sweep;
+use crate::format::HeaderFlags;
+use crate::image::{DentryId, Image};
+use crate::port::{Event, Observer, Ordered, Phase, Target, Unit, Workers};
+use crate::{Error, ErrorKind, Result, text};
+
+/// What to do with absolute links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LinkFixing {
+    /// As the archive's header says.
+    #[default]
+    AsArchive,
+    /// Links that were made relative to the image's root lead into the target.
+    Fix,
+    /// Links stay as they are stored.
+    Keep,
+}
+
+/// How to restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ApplyOptions {
+    /// Restore owners, modes, device nodes and extended attributes of POSIX systems.
+    pub unix_data: bool,
+    /// Absolute links.
+    pub links: LinkFixing,
+    /// Restore files whose names the target does not allow, under other names.
+    pub include_invalid_names: bool,
+    /// Owners and permissions that cannot be set are an error.
+    pub strict: bool,
+    /// Security descriptors are not wanted, so it is not reported that they are left out.
+    pub no_acls: bool,
+    /// Restore what can be read of damaged files.
+    pub recover_data: bool,
+}
+
+/// A part of an image and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selected {
+    /// The file or directory, with all below it.
+    pub dentry: DentryId,
+    /// Its path in the target; empty is the target's root.
+    pub path: Vec<u8>,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ApplySummary {
+    /// Directories.
+    pub directories: u64,
+    /// Files of every other kind; hard links count once.
+    pub files: u64,
+    /// Further names of files.
+    pub hard_links: u64,
+    /// Distinct bytes of file data.
+    pub bytes: u64,
+    /// Names that were left out.
+    pub skipped: u64,
+    /// Files whose data is damaged; they were restored as far as possible.
+    pub damaged: u64,
+}
+
+/// Restores an image, from 1, to a target.
+///
+/// # Errors
+/// As [`Archive::read_image`] and [`restore`].
+pub fn apply(
+    archive: &Archive,
+    index: u32,
+    target: &dyn Target,
+    options: &ApplyOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<ApplySummary> {
+    let image = archive.read_image(index, &mut |finding| {
+        if finding.mended {
+            let what = &finding.what;
+            observer.event(&Event::Warning(&format!("image {index}: {what}")));
+        }
+    })?;
+    let root = image.root().map(|dentry| Selected {
+        dentry,
+        path: Vec::new(),
+    });
+    let selected = Vec::from_iter(root);
+    restore(
+        archive, &image, &selected, target, options, workers, observer,
+    )
+}
+
+/// Restores parts of an image to a target. Directories above them are made as needed.
+///
+/// # Errors
+/// [`ErrorKind::MissingBlob`], [`ErrorKind::HashMismatch`] and [`ErrorKind::Decompression`] for data
+/// that is not there or damaged, unless it is to be recovered; [`ErrorKind::Cancelled`]; what the
+/// target and the archive's storage return.
+pub fn restore(
+    archive: &Archive,
+    image: &Image,
+    selected: &[Selected],
+    target: &dyn Target,
+    options: &ApplyOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<ApplySummary> {
+    let plan = Plan::new(archive, image, selected, target, options, observer)?;
+    let fix_links = match options.links {
+        LinkFixing::Fix => true,
+        LinkFixing::Keep => false,
+        LinkFixing::AsArchive => archive.header().flags.contains(HeaderFlags::RP_FIX),
+    };
+    let writer = Writer::new(archive, image, &plan, target, options, fix_links);
+    let run = Run {
+        plan: &plan,
+        writer: &writer,
+        target,
+        workers,
+        observer,
+        created: AtomicU64::new(0),
+    };
+    run.make_directories()?;
+    run.make_files_without_data()?;
+    observer.event(&Event::Finished {
+        phase: Phase::CreateFiles,
+    });
+    let mut damaged = 0;
+    sweep(
+        archive,
+        &plan.blobs,
+        &writer,
+        Phase::ExtractData,
+        workers,
+        observer,
+        &mut |index, damage| match damage {
+            None => Ok(()),
+            Some(error) => {
+                let files = plan.files_of_blob(index);
+                damaged += files.len() as u64;
+                let error = error.at(run.show_files(files));
+                if !options.recover_data {
+                    return Err(error);
+                }
+                observer.event(&Event::Warning(&format!(
+                    "restored as far as possible: {error}"
+                )));
+                Ok(())
+            }
+        },
+    )?;
+    run.set_directory_metadata()?;
+    writer.warn(observer);
+    Ok(ApplySummary {
+        directories: plan.directories.len() as u64,
+        files: plan.files.len() as u64,
+        hard_links: (plan.names.len() - plan.files.len()) as u64,
+        bytes: plan
+            .blobs
+            .iter()
+            .fold(0, |sum, &id| archive.blobs.get(id).size.saturating_add(sum)),
+        skipped: plan.skipped,
+        damaged,
+    })
+}
+
+/// Files that one task makes.
+const BATCH: usize = 64;
+
+/// A restoration under way.
+struct Run<'a, 'w> {
+    plan: &'a Plan<'a>,
+    writer: &'a Writer<'w>,
+    target: &'a dyn Target,
+    workers: &'a dyn Workers,
+    observer: &'a dyn Observer,
+    created: AtomicU64,
+}
+
+impl Run<'_, '_> {
+    fn check_cancelled(&self) -> Result<()> {
+        match self.observer.cancelled() {
+            true => Err(Error::new(ErrorKind::Cancelled, "stopped while restoring")),
+            false => Ok(()),
+        }
+    }
+
+    fn progress(&self, phase: Phase, done: u64, total: usize) {
+        self.observer.event(&Event::Progress {
+            phase,
+            unit: Unit::Items,
+            done,
+            total: total as u64,
+        });
+    }
+
+    fn total_to_create(&self) -> usize {
+        self.plan.directories.len() + self.plan.without_data.len()
+    }
+
+    fn make_directories(&self) -> Result<()> {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.target.make_directory(b"")?;
+        for path in &self.plan.parents {
+            self.target.make_directory(path)?;
+        }
+        for (done, &name) in (1u64..).zip(&self.plan.directories) {
+            let path = self.plan.paths.path(name);
+            if !path.is_empty() {
+                self.target.make_directory(&path)?;
+            }
+            self.created.store(done, Relaxed);
+            if done.is_multiple_of(BATCH as u64) {
+                self.check_cancelled()?;
+                self.progress(Phase::CreateFiles, done, self.total_to_create());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes empty files and special files.
+    fn make_files_without_data(&self) -> Result<()> {
+        let mut result = Ok(());
+        let slot = &mut result;
+        let writer = self.writer;
+        let batches = self.plan.without_data.chunks(BATCH);
+        let directories = self.plan.directories.len() as u64;
+        let total = self.total_to_create();
+        self.workers.scope(Box::new(move |pool| {
+            let mut queue = Ordered::new(pool);
+            for batch in batches {
+                queue.submit(move |_| batch.iter().try_for_each(|&file| writer.without_data(file)));
+            }
+            let mut done = directories;
+            *slot = loop {
+                if let Err(error) = self.check_cancelled() {
+                    break Err(error);
+                }
+                match queue.next() {
+                    Ok(Some(Ok(()))) => {
+                        done = (done + BATCH as u64).min(total as u64);
+                        self.progress(Phase::CreateFiles, done, total);
+                    }
+                    Ok(None) => break Ok(()),
+                    Ok(Some(Err(error))) | Err(error) => break Err(error),
+                }
+            };
+        }));
+        result
+    }
+
+    /// Sets the metadata of directories, which creating files in them has changed.
+    fn set_directory_metadata(&self) -> Result<()> {
+        let total = self.plan.directories.len();
+        for (done, &name) in (1u64..).zip(self.plan.directories.iter().rev()) {
+            self.writer.directory_metadata(name)?;
+            if done.is_multiple_of(BATCH as u64) || done == total as u64 {
+                self.check_cancelled()?;
+                self.progress(Phase::ApplyMetadata, done, total);
+            }
+        }
+        self.observer.event(&Event::Finished {
+            phase: Phase::ApplyMetadata,
+        });
+        Ok(())
+    }
+
+    /// Names files for a message.
+    fn show_files(&self, files: &[FileNumber]) -> String {
+        const SHOWN: usize = 3;
+        let names = files.iter().flat_map(|&file| self.plan.names_of(file));
+        let count = names.clone().count();
+        let shown: Vec<_> = names
+            .take(SHOWN)
+            .map(|name| text::Show(&self.plan.image_path(*name)).to_string())
+            .collect();
+        match count.saturating_sub(SHOWN) {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Where names of the image go in the target.
+
+use std::collections::HashMap;
+
+use super::Selected;
+use crate::image::{DentryId, Image};
+use crate::port::Target;
+
+/// A name of the image that is restored, and the selection that it belongs to: a name can be selected
+/// twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub dentry: DentryId,
+    pub selection: u32,
+}
+
+/// Paths in the target.
+pub(super) struct Paths<'a> {
+    image: &'a Image,
+    selected: &'a [Selected],
+    /// Names that the target does not allow, and what stands for them.
+    renamed: HashMap<DentryId, Vec<u8>>,
+}
+
+impl<'a> Paths<'a> {
+    pub fn new(image: &'a Image, selected: &'a [Selected]) -> Self {
+        Self {
+            image,
+            selected,
+            renamed: HashMap::new(),
+        }
+    }
+
+    /// The topmost name of a selection.
+    pub fn top(&self, selection: u32) -> DentryId {
+        self.selected[selection as usize].dentry
+    }
+
+    /// The path of a name in the target.
+    pub fn path(&self, name: Name) -> Vec<u8> {
+        let top = &self.selected[name.selection as usize];
+        let mut names = Vec::new();
+        let mut at = name.dentry;
+        while at != top.dentry {
+            names.push(self.name(at));
+            match self.image.parent(at) {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        let size = names.iter().map(|name| name.len() + 1).sum::<usize>();
+        let mut path = Vec::with_capacity(top.path.len() + size);
+        path.extend_from_slice(&top.path);
+        for name in names.into_iter().rev() {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
+        path
+    }
+
+    fn name(&self, dentry: DentryId) -> &[u8] {
+        match self.renamed.get(&dentry) {
+            Some(name) => name,
+            None => self.image.name(dentry),
+        }
+    }
+
+    /// Gives a name that the target does not allow another one: what cannot stand in a name becomes
+    /// U+FFFD, and a number is put behind.
+    pub fn rename(&mut self, dentry: DentryId, target: &dyn Target) -> bool {
+        if self.renamed.contains_key(&dentry) {
+            return true;
+        }
+        let name =
+            String::from_utf8_lossy(self.image.name(dentry)).replace(['/', '\0'], "\u{FFFD}");
+        let siblings = self.image.parent(dentry);
+        let mut number = self.renamed.len();
+        loop {
+            number += 1;
+            let suffix = format!(" (invalid filename #{number})");
+            let mut kept = name.chars();
+            let new = loop {
+                let new = format!("{}{suffix}", kept.as_str()).into_bytes();
+                if target.allows_name(&new) {
+                    break new;
+                }
+                // It may be too long.
+                if kept.next_back().is_none() {
+                    return false;
+                }
+            };
+            let taken = siblings.is_some_and(|parent| self.image.child(parent, &new).is_some());
+            if !taken {
+                self.renamed.insert(dentry, new);
+                return true;
+            }
+        }
+    }
+}
