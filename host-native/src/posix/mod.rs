@@ -6,3 +6,4 @@ pub mod source;
 pub mod target;
 
 pub use source::{PosixSource, PosixSourceOptions};
+pub use target::PosixTarget;
