@@ -54,6 +54,8 @@ struct Slot {
     parent: u32,
     streams: u16,
     names: u16,
+    /// Names that are not DOS names.
+    links: u16,
     sequence: u16,
     flags: u16,
 }
@@ -330,17 +332,17 @@ impl<'a> FileInfo<'a> {
         self.has(flag::UNLISTED)
     }
 
-    /// Number of names, short ones included.
+    /// Number of names, short twins not counted: more than one are hard links.
     #[must_use]
-    pub fn names(&self) -> usize {
-        usize::from(self.slot.names)
+    pub fn links(&self) -> usize {
+        usize::from(self.slot.links)
     }
 
     /// Whether the file has the name of a directory entry. If not the entry is out of date.
     #[must_use]
     pub fn has_name(&self, entry: &Entry<'_>) -> bool {
         let first = self.slot.first_name as usize;
-        self.catalog.names[first..first + self.names()].contains(&entry.fingerprint)
+        self.catalog.names[first..first + usize::from(self.slot.names)].contains(&entry.fingerprint)
     }
 
     /// Its streams, unnamed first.
@@ -563,6 +565,7 @@ impl Scan<'_> {
                 parent: u32::MAX,
                 streams: 0,
                 names: 0,
+                links: 0,
                 sequence,
                 flags: if is_directory { flag::DIRECTORY } else { 0 },
             },
@@ -594,6 +597,7 @@ impl Scan<'_> {
                 self.catalog.names.push(file_name.fingerprint());
                 count(&mut draft.slot.names, place, "names")?;
                 if file_name.space != NameSpace::Dos {
+                    draft.slot.links += 1;
                     if draft.slot.parent != u32::MAX {
                         draft.slot.flags |= flag::MANY_PARENTS;
                     }
@@ -681,7 +685,7 @@ impl Scan<'_> {
             let kind = AttributeType::STANDARD_INFORMATION;
             return Err(Fault::NoAttribute.at(Place::attribute(number, kind, &[])));
         };
-        if self.has_twins(mark.0) {
+        if self.sort_streams(mark.0).is_err() {
             self.roll_back(mark);
             return Err(Fault::TwiceThere.at(Place::attribute(number, AttributeType::DATA, &[])));
         }
@@ -705,15 +709,24 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Whether two of the streams from `first` on have the same name.
-    fn has_twins(&self, first: usize) -> bool {
-        let streams = &self.catalog.streams[first..];
-        if streams.len() < 2 {
-            return false;
+    /// Sorts the streams from `first` on by name, and refuses two of the same name.
+    fn sort_streams(&mut self, first: usize) -> Result<(), Fault> {
+        let Catalog {
+            streams,
+            stream_names,
+            ..
+        } = &mut self.catalog;
+        let streams = &mut streams[first..];
+        if streams.len() > 1 {
+            streams.sort_by(|a, b| {
+                let name = |stream: &StreamSlot| &stream_names[stream.name as usize];
+                name(a).cmp(name(b))
+            });
+            if streams.windows(2).any(|pair| pair[0].name == pair[1].name) {
+                return Err(Fault::TwiceThere);
+            }
         }
-        let mut names: Vec<u32> = streams.iter().map(|stream| stream.name).collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| pair[0] == pair[1])
+        Ok(())
     }
 
     fn intern_name(&mut self, attribute: &Attribute<'_>) -> u32 {

@@ -32,7 +32,7 @@ struct Information {
 const DIRTY: u16 = 1;
 
 /// What a volume says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VolumeInfo {
     /// The label, UTF-16.
     pub label: Vec<u16>,
@@ -83,6 +83,9 @@ pub enum Warning {
         /// Bytes of the device.
         found: u64,
     },
+    /// What the volume says about itself cannot be read: name, version and state are unknown.
+    #[error("the volume information cannot be read: {0}")]
+    InformationUnusable(Error),
     /// Record 0 was damaged, its copy was used.
     #[error("the first record of $MFT is damaged: its copy was used")]
     MirrorUsed,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::attribute::AttributeType;
 use crate::boot::Geometry;
 use crate::context::Context;
-use crate::device::ReadAt;
+use crate::device::{ReadAt, read_exact};
 use crate::directory::{FIRST_LISTED, I30, Listing};
 use crate::error::{Error, Fault, Place, Result};
 use crate::file::File;
@@ -14,7 +14,7 @@ use crate::index::{self, Index};
 use crate::limits::Limits;
 use crate::mft::{Copy, Mft};
 use crate::object_id::{self, ObjectId, ObjectIds};
-use crate::recognise::HEAD;
+use crate::recognise::{FileSystem, HEAD};
 use crate::record::FileReference;
 use crate::secure::{SECURE, Secure};
 use crate::state::{self, VolumeInfo, Warning};
@@ -38,15 +38,39 @@ impl Volume {
     /// Opens the volume that begins with the first byte of `device`.
     ///
     /// # Errors
-    /// [`Error::NotNtfs`] names what else it is. A damaged boot sector, `$MFT`, `$Volume`, `$UpCase`
-    /// or root directory is an error; damage of other system files is a [`Warning`].
+    /// [`Error::NotNtfs`] names what else it is. A damaged boot sector, `$MFT`, `$UpCase` or root
+    /// directory is an error; damage of other system files is a [`Warning`].
     pub fn open(device: Arc<dyn ReadAt>, limits: Limits) -> Result<Self> {
-        let mut head = vec![0; HEAD];
-        let have = usize::try_from(device.size()).unwrap_or(HEAD).min(HEAD);
-        head.truncate(have);
-        crate::device::read_exact(&*device, 0, &mut head)?;
+        let mut head = vec![0; device.size().min(HEAD as u64) as usize];
+        read_exact(&*device, 0, &mut head)?;
+        let geometry = Geometry::parse(&head, device.size())?;
+        Self::open_as(device, geometry, limits)
+    }
+
+    /// Opens a volume whose boot sector is lost, by the copy of it in the last sector of `device`.
+    ///
+    /// # Errors
+    /// As for [`Volume::open`]; [`Error::NotNtfs`] if there is no copy.
+    pub fn open_by_copy(device: Arc<dyn ReadAt>, limits: Limits) -> Result<Self> {
         let size = device.size();
-        let geometry = Geometry::parse(&head, size)?;
+        for sector in [512, 1024, 2048, 4096] {
+            let Some(last) = (size / sector).checked_sub(1) else {
+                break;
+            };
+            let mut copy = vec![0; sector as usize];
+            read_exact(&*device, last * sector, &mut copy)?;
+            match Geometry::parse(&copy, size) {
+                Ok(geometry) if u64::from(geometry.sector_size) == sector => {
+                    return Self::open_as(device, geometry, limits);
+                }
+                _ => {}
+            }
+        }
+        Err(Error::NotNtfs(FileSystem::Unknown))
+    }
+
+    fn open_as(device: Arc<dyn ReadAt>, geometry: Geometry, limits: Limits) -> Result<Self> {
+        let size = device.size();
         let context = Arc::new(Context {
             device,
             geometry,
@@ -63,7 +87,14 @@ impl Volume {
             warnings.push(Warning::MirrorUsed);
         }
         let upcase = UpCase::load(&File::load(&context, &mft, FileReference(UPCASE))?)?;
-        let info = state::information(&context, &mft)?;
+        let info = state::information(&context, &mft).unwrap_or_else(|error| {
+            warnings.push(Warning::InformationUnusable(error));
+            VolumeInfo {
+                records: mft.records(),
+                mft_runs: mft.runs(),
+                ..VolumeInfo::default()
+            }
+        });
         if info.is_dirty() {
             warnings.push(Warning::Dirty);
         }
@@ -102,7 +133,7 @@ impl Volume {
         match object_ids.and_then(|file| file.map(|file| ObjectIds::load(&file)).transpose()) {
             Ok(object_ids) => self.object_ids = object_ids.unwrap_or_default(),
             // Volumes older than Windows 2000 do not have the directory.
-            Err(_) if self.info.version.0 < 3 => {}
+            Err(_) if matches!(self.info.version.0, 1 | 2) => {}
             Err(error) => self.warnings.push(Warning::ObjectIdsUnusable(error)),
         }
         if let Some(found) = self.find(FileReference::ROOT, &state::HIBERNATION_FILE)? {

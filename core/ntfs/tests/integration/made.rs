@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use wimforge_ntfs::{
-    Catalog, Error, Fault, FileReference, FileSystem, Limits, Unsupported, Volume, Warning,
+    Catalog, Error, Fault, FileReference, FileSystem, Limits, ReadAt, Unsupported, Volume, Warning,
+    partition,
 };
 
-use crate::maker::attribute::{Attribute, ENCRYPTED, SPARSE};
+use crate::maker::attribute::{Attribute, Body, ENCRYPTED, SPARSE};
 use crate::maker::{DOS, Maker, POSIX, ROOT, WIN32, WIN32_AND_DOS, reference};
 use crate::support::{Tree, open};
 
@@ -610,6 +611,102 @@ fn the_mirror_stands_in() {
     let volume = open(bytes);
     assert!(matches!(volume.warnings(), [Warning::MirrorUsed]));
     assert_eq!(Tree::read(&volume).paths(), ["/", "/file"]);
+}
+
+#[test]
+fn the_copy_of_the_boot_sector() {
+    for (cluster, record, sector) in [(4096, 1024, 512), (4096, 4096, 4096)] {
+        let mut maker = Maker::new(cluster, record);
+        maker.sector_size = sector;
+        maker.file(ROOT, "file");
+        let mut bytes = maker.finish();
+        bytes[..512].fill(0);
+        let device: Arc<Vec<u8>> = Arc::new(bytes);
+        assert!(matches!(
+            Volume::open(device.clone(), Limits::default()),
+            Err(Error::NotNtfs(FileSystem::Empty))
+        ));
+        let volume = Volume::open_by_copy(device, Limits::default()).unwrap();
+        assert_eq!(Tree::read(&volume).paths(), ["/", "/file"]);
+    }
+    let empty: Arc<Vec<u8>> = Arc::new(Vec::new());
+    assert!(Volume::open_by_copy(empty.clone(), Limits::default()).is_err());
+    assert!(Volume::open(empty, Limits::default()).is_err());
+}
+
+#[test]
+fn a_partition_of_a_disk() {
+    let mut maker = Maker::new(4096, 1024);
+    maker.file(ROOT, "file");
+    let volume = maker.finish();
+    let mut disk = vec![0; 64 * 512];
+    disk[510..512].copy_from_slice(&[0x55, 0xAA]);
+    disk[446 + 16 + 4] = 7;
+    disk[446 + 16 + 8] = 64;
+    let sectors = (volume.len() / 512) as u32;
+    disk[446 + 16 + 12..446 + 32].copy_from_slice(&sectors.to_le_bytes());
+    disk.extend(&volume);
+    disk.extend([0xAB; 5000]);
+    let disk: Arc<dyn ReadAt> = Arc::new(disk);
+    match Volume::open(Arc::clone(&disk), Limits::default()) {
+        Err(Error::NotNtfs(FileSystem::MbrDisk)) => {}
+        other => panic!("{:?}", other.err()),
+    }
+    let found = partition::list(&*disk).unwrap();
+    assert_eq!((found.len(), found[0].number), (1, 2));
+    assert_eq!(found[0].file_system(&*disk).unwrap(), FileSystem::Ntfs);
+    let window = found[0].window(disk);
+    let volume = Volume::open(Arc::new(window), Limits::default()).unwrap();
+    assert!(volume.warnings().is_empty());
+    assert_eq!(Tree::read(&volume).paths(), ["/", "/file"]);
+}
+
+#[test]
+fn sizes_beyond_all_reason() {
+    let mut maker = Maker::new(4096, 1024);
+    let file = maker.file(ROOT, "huge");
+    let size = 1 << 60;
+    let (lcn, _) = maker.store(b"the end");
+    let runs = vec![(None, (size >> 12) - 1), (Some(lcn), 1)];
+    let attribute = Attribute::clusters(0x80, "", runs, size - 4096 + 7, 4096);
+    maker.attribute(file, attribute.with_flags(SPARSE));
+    let file = maker.file(ROOT, "impossible");
+    let runs = vec![(None, 1 << 54)];
+    let mut attribute = Attribute::clusters(0x80, "", runs, 0, 4096);
+    if let Body::Clusters { allocated, .. } = &mut attribute.body {
+        *allocated = 1 << 62;
+    }
+    maker.attribute(file, attribute.with_flags(SPARSE));
+    let file = maker.file(ROOT, "list");
+    let list = Attribute::clusters(0x20, "", vec![(None, size >> 12)], size, 4096);
+    maker.attribute(file, list);
+
+    let volume = open(maker.finish());
+    let file = |name: &str| volume.file(volume.find_path(name).unwrap());
+    let stream = file("huge").unwrap().open_stream(&[]).unwrap();
+    let mut buffer = [1; 5000];
+    assert_eq!(stream.read_at(1 << 59, &mut buffer).unwrap(), 5000);
+    assert_eq!(buffer, [0; 5000]);
+    assert_eq!(stream.read_at(size - 4096, &mut buffer).unwrap(), 7);
+    assert_eq!(&buffer[..7], b"the end");
+    assert_eq!(stream.read_at(u64::MAX, &mut buffer).unwrap(), 0);
+    assert!(file("impossible").unwrap().open_stream(&[]).is_err());
+    assert!(matches!(file("list"), Err(Error::Limit { .. })));
+}
+
+/// Directories that share the blocks of one index, to make reading take the square of their size.
+#[test]
+fn borrowed_entries_are_not_read_to_the_end() {
+    let mut maker = Maker::new(4096, 1024);
+    let rich = maker.directory(ROOT, "rich");
+    for number in 0..3000 {
+        maker.file(rich, &format!("entry {number}"));
+    }
+    let poor = maker.directory(ROOT, "poor");
+    maker.move_entries(rich, poor);
+    let volume = open(maker.finish());
+    let poor = volume.find_path("poor").unwrap();
+    assert!(matches!(volume.list(poor), Err(Error::Limit { .. })));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Attribute {
             body: Body::Clusters {
                 first_vcn: 0,
                 runs,
-                allocated: count * cluster_size,
+                allocated: count.wrapping_mul(cluster_size),
                 real,
                 initialised: real,
                 unit_shift: 0,

@@ -175,6 +175,12 @@ impl Maker {
         });
     }
 
+    /// Puts the entries of one directory into another, which is wrong.
+    pub fn move_entries(&mut self, from: u32, to: u32) {
+        let entries = self.entries.remove(&from).unwrap_or_default();
+        self.entries.insert(to, entries);
+    }
+
     /// The entries of a directory, to break them.
     pub fn heads(&mut self, directory: u32) -> impl Iterator<Item = &mut u64> {
         let entries = self.entries.get_mut(&directory).unwrap();
