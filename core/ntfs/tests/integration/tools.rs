@@ -16,6 +16,7 @@ use rustix::fs::XattrFlags;
 use wimforge_ntfs::{Limits, ReadAt, Volume, file_attributes};
 
 use crate::made::{noise, text};
+use crate::mutated;
 use crate::support::{Node, Tree};
 
 /// A file as a device.
@@ -543,6 +544,21 @@ fn applied_by_wimlib() {
             assert_eq!(attributes(&node), attributes(same), "{path}");
         }
     }
+}
+
+/// The same damage as for made volumes, on one that another program has written.
+#[test]
+fn damaged_after_the_driver() {
+    if !have(&["mkntfs", "ntfs-3g", "umount"]) {
+        return;
+    }
+    let image = Image::format(30, &["-c", "1024"]);
+    let Some(mount) = image.mount() else { return };
+    Filler::new(&mount).everything(true);
+    drop(mount);
+    let rounds = mutated::rounds(150);
+    let (opened, _) = mutated::damage(fs::read(image.path()).unwrap(), rounds, 7);
+    assert!(opened > rounds / 2);
 }
 
 #[test]
