@@ -120,11 +120,11 @@ struct Blocks {
 
 /// Blocks are read in pieces of this size, since a tree in use is mostly read in full: an index is
 /// read almost as fast as its bytes are, though its order is not that of its blocks.
-const WINDOW: usize = 128 << 10;
+const WINDOW: u64 = 128 << 10;
 
 /// What was read of an index while walking over it.
 struct Windows {
-    read: HashMap<usize, Vec<u8>>,
+    read: HashMap<u64, Vec<u8>>,
     most: usize,
 }
 
@@ -161,7 +161,7 @@ impl Index {
         let mut seen = Vec::new();
         let mut windows = Windows {
             read: HashMap::new(),
-            most: self.cache / WINDOW,
+            most: self.cache / WINDOW as usize,
         };
         let root = Node::new(self.root.clone(), IndexPlace::Root).at(&self.place)?;
         let mut stack = vec![root];
@@ -282,20 +282,22 @@ impl Blocks {
     }
 
     fn read(&self, number: usize, windows: &mut Windows) -> Result<Vec<u8>> {
-        let start = number * self.block_size;
-        let (window, inside) = (start / WINDOW, start % WINDOW);
+        let start = number as u64 * self.block_size as u64;
+        let window = start / WINDOW;
         if !windows.read.contains_key(&window) {
             if windows.read.len() >= windows.most {
                 windows.read.clear();
             }
-            let from = (window * WINDOW) as u64;
-            let mut data = vec![0; WINDOW.min((self.stream.initialised() - from) as usize)];
+            let from = window * WINDOW;
+            let length = (self.stream.initialised() - from).min(WINDOW);
+            let mut data = vec![0; length as usize];
             self.stream.read_exact(from, &mut data)?;
             windows.read.insert(window, data);
         }
+        let inside = (start % WINDOW) as usize;
         let block = windows.read[&window].get(inside..inside + self.block_size);
         block.map(<[u8]>::to_vec).ok_or_else(|| {
-            let (offset, length) = (start as u64, self.block_size as u64);
+            let (offset, length) = (start, self.block_size as u64);
             Fault::ReadRange { offset, length }.at(self.stream.place())
         })
     }

@@ -79,3 +79,20 @@ pub use state::{VolumeInfo, Warning};
 pub use stream::Stream;
 pub use upcase::UpCase;
 pub use volume::Volume;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_can_share_everything() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Volume>();
+        shared::<Catalog>();
+        shared::<Listing>();
+        shared::<File>();
+        shared::<Stream>();
+        shared::<Window>();
+        shared::<Error>();
+    }
+}

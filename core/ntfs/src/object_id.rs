@@ -5,15 +5,14 @@
 
 use std::collections::HashMap;
 
-use zerocopy::FromBytes;
 use zerocopy::little_endian::U64;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::attribute::AttributeType;
 use crate::error::{Error, Fault, Place, Result};
 use crate::file::File;
 use crate::index::{Index, Rules};
 use crate::name::ascii;
-use crate::record::FileReference;
 
 /// The directory of further system files.
 pub(crate) const EXTEND: u32 = 11;
@@ -31,21 +30,28 @@ pub type ObjectId = [u8; 64];
 
 const BIRTH: usize = 48;
 
+/// The data of an entry of `$O`.
+#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Data {
+    owner: U64,
+    birth: [u8; BIRTH],
+}
+
 /// All object ids of the volume.
 #[derive(Default)]
 pub(crate) struct ObjectIds {
-    births: HashMap<[u8; 16], (FileReference, [u8; BIRTH])>,
+    births: HashMap<[u8; 16], [u8; BIRTH]>,
 }
 
 impl ObjectIds {
     pub fn load(file: &File) -> Result<Self> {
         let mut births = HashMap::new();
         Index::open(file, &INDEX, RULES)?.walk(|entry| {
-            if let (Ok(id), Ok((owner, rest))) =
-                (entry.key.try_into(), U64::ref_from_prefix(entry.data))
-                && let Some(birth) = rest.first_chunk()
+            if let (Ok(id), Ok((data, _))) =
+                (entry.key.try_into(), Data::ref_from_prefix(entry.data))
             {
-                births.insert(id, (FileReference(owner.get()), *birth));
+                births.insert(id, data.birth);
                 Ok(())
             } else {
                 let place = Place::attribute(file.record(), AttributeType::INDEX_ROOT, &INDEX);
@@ -55,7 +61,7 @@ impl ObjectIds {
         Ok(Self { births })
     }
 
-    /// The object id of a file. An entry that belongs to another file is not used.
+    /// The object id of a file. The origin belongs to the id, whichever file the index says has it.
     pub fn of(&self, file: &File) -> Result<Option<ObjectId>> {
         let kind = AttributeType::OBJECT_ID;
         let Some(value) = file.resident(kind, &[])? else {
@@ -66,8 +72,7 @@ impl ObjectIds {
             (Some(id), Some(target)) => {
                 target.copy_from_slice(value);
                 if value.len() == 16
-                    && let Some((owner, birth)) = self.births.get(id)
-                    && *owner == file.reference()
+                    && let Some(birth) = self.births.get(id)
                 {
                     result[16..].copy_from_slice(birth);
                 }
