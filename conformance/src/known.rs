@@ -6,6 +6,26 @@
 
 use crate::view::Block;
 
+/// Brings the text that a command prints to the common form.
+#[must_use]
+pub fn normalise_text(text: &str) -> String {
+    drop_empty_streams(text)
+}
+
+/// `dir --detailed` of 1.13.6 lists an unnamed data stream without contents for directories, which
+/// have none, and for links to directories that it wrote itself. 1.14.5 does not.
+fn drop_empty_streams(text: &str) -> String {
+    const EMPTY: &str = "\tUnnamed data stream:
+Hash              = 0x0000000000000000000000000000000000000000
+Uncompressed size = 0 bytes
+Compressed size   = 0 bytes
+Offset in WIM     = 0 bytes
+Part Number       = 0
+Reference Count   = 0
+Flags             = \n\n";
+    text.replace(EMPTY, "")
+}
+
 /// Brings a block of `dir --detailed` to the common form.
 pub fn normalise(block: &mut Block) {
     drop_empty_unnamed_stream_of_directories(block);

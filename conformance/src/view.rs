@@ -91,18 +91,24 @@ pub fn assert_no_semantic_difference(eyes: &Imager, one: &Path, two: &Path) {
 /// If they do not.
 #[track_caller]
 pub fn assert_same_eyes(one: &Imager, two: &Imager, wim: &Path) {
-    let requests: [(&str, &[&str]); 5] = [
-        ("info", &[]),
-        ("info", &["--header"]),
-        ("info", &["--xml"]),
-        ("dir", &["1"]),
-        ("dir", &["1", "--detailed"]),
+    let mut requests: Vec<(&str, Vec<String>)> = vec![
+        ("info", vec![]),
+        ("info", vec!["--header".into()]),
+        ("info", vec!["--xml".into()]),
     ];
+    let count = xml_text(one.show("info", wim, &["--xml"]).stdout())
+        .matches("<IMAGE ")
+        .count();
+    for image in 1..=count {
+        requests.push(("dir", vec![image.to_string()]));
+        requests.push(("dir", vec![image.to_string(), "--detailed".into()]));
+    }
     for (verb, args) in requests {
-        let a = one.show(verb, wim, args);
-        let b = two.show(verb, wim, args);
-        if a.stdout() != b.stdout() {
-            let text = first_differing_lines(&a.out(), &b.out());
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        let a = known::normalise_text(&one.show(verb, wim, &words).out());
+        let b = known::normalise_text(&two.show(verb, wim, &words).out());
+        if a != b {
+            let text = first_differing_lines(&a, &b);
             panic!(
                 "{one} and {two} print different things for `{verb} {}` of {}:\n{text}",
                 args.join(" "),
@@ -117,10 +123,13 @@ pub fn assert_same_eyes(one: &Imager, two: &Imager, wim: &Path) {
 pub fn differences(a: &View, b: &View) -> Vec<String> {
     let mut found = Vec::new();
     if a.xml != b.xml {
-        found.push(format!("  XML:\n    {}\n    {}", a.xml, b.xml));
+        let lines = |xml: &str| xml.replace("><", ">\n<");
+        let text = first_differing_lines(&lines(&a.xml), &lines(&b.xml));
+        found.push(format!("  XML data:\n{text}"));
     }
     if a.header != b.header {
-        found.push(format!("  header:\n    {:?}\n    {:?}", a.header, b.header));
+        let text = first_differing_lines(&a.header.join("\n"), &b.header.join("\n"));
+        found.push(format!("  header:\n{text}"));
     }
     if a.images.len() != b.images.len() {
         found.push(format!(
@@ -280,9 +289,11 @@ pub fn blocks(text: &str) -> Vec<Block> {
             .strip_prefix("Full Path           = \"")
             .unwrap_or_else(|| panic!("a block without a path: {block:?}"));
         // Names may contain quotes and line feeds.
-        let end = rest
-            .find("\"\nShort Name")
-            .unwrap_or_else(|| panic!("a block without a short name: {block:?}"));
+        let end = ["\"\nShort Name  ", "\"\nAttributes  "]
+            .iter()
+            .filter_map(|next| rest.find(next))
+            .min()
+            .unwrap_or_else(|| panic!("a block without attributes: {block:?}"));
         let mut parsed = Block {
             path: rest[..end].to_owned(),
             facts: Vec::new(),
