@@ -11,6 +11,14 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlobId(u32);
 
+impl BlobId {
+    /// As a vector index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A piece of data.
 #[derive(Clone, Copy, Debug)]
 pub struct Blob {

@@ -191,6 +191,13 @@ impl ChunkMap {
         }
     }
 
+    /// Where each compressed or raw chunk of a chunked resource lies in the file, with what stands in
+    /// front of it, and its stored size.
+    pub fn stored(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let bounds = self.offsets.windows(2);
+        bounds.map(|bounds| (bounds[0], bounds[1] - bounds[0] - self.prefix))
+    }
+
     /// Uncompressed bytes in all.
     #[must_use]
     pub fn total(&self) -> u64 {

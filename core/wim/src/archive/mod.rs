@@ -6,6 +6,7 @@ mod integrity;
 mod open;
 mod read;
 pub(crate) mod sweep;
+pub mod verify;
 
 pub use blobs::{Blob, BlobId, BlobPool, Place, Solid};
 pub use chunks::{ChunkMap, prefix_size};

@@ -243,7 +243,7 @@ impl Archive {
     }
 
     /// Reads a table-like resource of a file whole.
-    fn read_table(&self, file: usize, resource: &ResourceHeader) -> Result<Vec<u8>> {
+    pub(super) fn read_table(&self, file: usize, resource: &ResourceHeader) -> Result<Vec<u8>> {
         let file = &self.files[file];
         let limit = self.limits.metadata_size;
         if resource.uncompressed_size > limit || resource.size > self.size.max(limit) {
