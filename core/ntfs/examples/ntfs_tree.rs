@@ -10,8 +10,8 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use sha1::{Digest as _, Sha1};
@@ -20,11 +20,14 @@ use wimforge_ntfs::{
     name, wof,
 };
 
-struct Disk(std::fs::File, u64);
+/// A file as a device, on any system.
+struct Disk(Mutex<std::fs::File>, u64);
 
 impl ReadAt for Disk {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read_at(buf, offset)
+        let mut file = self.0.lock().unwrap();
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buf)
     }
 
     fn size(&self) -> u64 {
@@ -38,9 +41,9 @@ fn main() {
         .into_iter()
         .partition(|argument| argument.starts_with("--"));
     let has = |option: &str| options.iter().any(|given| given == option);
-    let file = std::fs::File::open(&plain[0]).unwrap();
-    let size = file.metadata().unwrap().len();
-    let mut device: Arc<dyn ReadAt> = Arc::new(Disk(file, size));
+    let mut file = std::fs::File::open(&plain[0]).unwrap();
+    let size = file.seek(SeekFrom::End(0)).unwrap();
+    let mut device: Arc<dyn ReadAt> = Arc::new(Disk(Mutex::new(file), size));
     if let [_, start, length] = &plain[..] {
         let window = Window::new(device, start.parse().unwrap(), length.parse().unwrap());
         device = Arc::new(window);

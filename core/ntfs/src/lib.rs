@@ -19,6 +19,35 @@
 //! - [`File`] has everything about one file, [`Stream`] reads contents from many threads: resident,
 //!   in clusters, with holes, compressed by the file system (LZNT1) or by the system (XPRESS, LZX).
 //!
+//! ```no_run
+//! use std::sync::Arc;
+//! use wimforge_ntfs::{Catalog, FileReference, Limits, Volume, name};
+//!
+//! # fn main() -> Result<(), wimforge_ntfs::Error> {
+//! # let bytes = vec![0];
+//! let volume = Volume::open(Arc::new(bytes), Limits::default())?;
+//! let catalog = Catalog::read(&volume)?;
+//! let mut directories = vec![FileReference::ROOT];
+//! while let Some(directory) = directories.pop() {
+//!     let listing = catalog.list(&volume, directory)?;
+//!     for entry in listing.entries() {
+//!         let info = catalog.get(entry.reference)?;
+//!         println!("{} {:#x}", name::Display(entry.name), info.attributes());
+//!         if info.is_directory() {
+//!             directories.push(entry.reference);
+//!         }
+//!         for stream in info.streams().filter(|stream| stream.size > 0) {
+//!             let stream = volume.file(entry.reference)?.open_stream(stream.name)?;
+//!             let mut start = [0; 512];
+//!             let count = stream.read_at(0, &mut start)?;
+//!             println!("  {:?}", &start[..count]);
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Nothing on a volume is trusted. Whatever is wrong is an [`Error`] with its place, mostly of one
 //! file, and never a panic; [`Limits`] bound what is not bounded by the size of the volume.
 #![forbid(unsafe_code)]

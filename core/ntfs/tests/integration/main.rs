@@ -10,4 +10,5 @@ mod made;
 mod maker;
 mod mutated;
 mod support;
+#[cfg(target_os = "linux")]
 mod tools;

@@ -94,7 +94,10 @@ pub fn damage(original: Vec<u8>, rounds: usize, seed: u64) -> (usize, usize) {
     for round in 0..rounds {
         let mut changes = BTreeMap::new();
         for _ in 0..=dice.roll(6) {
-            let (start, length) = places[dice.roll(places.len())];
+            let (start, length) = match dice.roll(8) {
+                0 => (0, base.len() - 64),
+                _ => places[dice.roll(places.len())],
+            };
             let at = start + dice.roll(length);
             let old = changes.get(&at).copied().unwrap_or(base[at]);
             match dice.roll(4) {

@@ -1,4 +1,4 @@
-//! Volumes made by other programs: formatted by mkntfs and filled through the ntfs-3g driver, or by
+//! Volumes made by other programs (on Linux): formatted by mkntfs and filled through the ntfs-3g driver, or by
 //! wimlib.
 //!
 //! These tests need those programs, and the right to mount. Without them they say so and pass, unless
