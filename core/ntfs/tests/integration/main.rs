@@ -12,3 +12,4 @@ mod mutated;
 mod support;
 #[cfg(target_os = "linux")]
 mod tools;
+mod unsound;
