@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use wimforge_core::Result;
 use wimforge_core::format::Guid;
 use wimforge_core::port::{FileIdentity, Source, Storage, Target, Workers};
 use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
-use wimforge_core::Result;
 
 /// The operating system, or what stands for it.
 pub trait Host: Sync {

@@ -44,7 +44,9 @@ impl Invocation {
             true => Compat::Seed,
             false => Compat::Wimlib,
         };
-        let own_verb = called.strip_prefix("wim").filter(|verb| args::verbs().any(|known| known == *verb));
+        let own_verb = called
+            .strip_prefix("wim")
+            .filter(|verb| args::verbs().any(|known| known == *verb));
         if flag(&rest, "version") {
             return Err(Failure::Text(args::version()));
         }
@@ -58,7 +60,10 @@ impl Invocation {
                     return Err(Failure::Text(args::help()));
                 }
                 let Some(position) = position else {
-                    return Err(Failure::NoCommand(format!("ERROR: No command specified!\n\n{}", args::help())));
+                    return Err(Failure::NoCommand(format!(
+                        "ERROR: No command specified!\n\n{}",
+                        args::help()
+                    )));
                 };
                 let verb = rest.remove(position).to_string_lossy().into_owned();
                 if verb == "help" {
@@ -167,7 +172,10 @@ fn normalise(command: &Command, arguments: Vec<OsString>, posix: bool) -> Vec<Os
 /// What stands behind the first `=`, byte for byte.
 fn value_of(argument: &OsString) -> OsString {
     let bytes = argument.as_encoded_bytes();
-    let start = bytes.iter().position(|&byte| byte == b'=').map_or(bytes.len(), |at| at + 1);
+    let start = bytes
+        .iter()
+        .position(|&byte| byte == b'=')
+        .map_or(bytes.len(), |at| at + 1);
     match argument.to_str() {
         Some(text) => text[start..].into(),
         None => os_string_from(&bytes[start..]),
@@ -199,7 +207,9 @@ fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
         let aliases = arg.get_all_aliases().unwrap_or_default();
         arg.get_long().into_iter().chain(aliases)
     };
-    let exact = command.get_arguments().find(|arg| names(arg).any(|long| long == name));
+    let exact = command
+        .get_arguments()
+        .find(|arg| names(arg).any(|long| long == name));
     if exact.is_some() {
         return exact;
     }
@@ -219,19 +229,45 @@ mod tests {
         let definition = args::verb("capture").unwrap();
         let arguments = arguments.iter().map(OsString::from).collect();
         let out = normalise(&definition.command, arguments, false);
-        out.iter().map(|argument| argument.to_string_lossy().into_owned()).collect()
+        out.iter()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect()
     }
 
     #[test]
     fn options_in_every_form() {
         assert_eq!(
-            normalised(&["dir", "-compress", "lzx", "out.wim", "--che", "--threads=2", "--quiet"]),
-            ["--compress=lzx", "--check", "--threads=2", "--", "dir", "out.wim"]
+            normalised(&[
+                "dir",
+                "-compress",
+                "lzx",
+                "out.wim",
+                "--che",
+                "--threads=2",
+                "--quiet"
+            ]),
+            [
+                "--compress=lzx",
+                "--check",
+                "--threads=2",
+                "--",
+                "dir",
+                "out.wim"
+            ]
         );
-        assert_eq!(normalised(&["--comp=fast", "a"]), ["--compress=fast", "--", "a"]);
+        assert_eq!(
+            normalised(&["--comp=fast", "a"]),
+            ["--compress=fast", "--", "a"]
+        );
         assert_eq!(normalised(&["--frob", "-"]), ["--frob", "--", "-"]);
-        assert_eq!(normalised(&["--boot", "--", "--check"]), ["--boot", "--", "--check"]);
-        assert_eq!(normalised(&["--unix-data", "x"]), ["--unix-data", "--", "x"]);
+        assert_eq!(
+            normalised(&["--boot", "--", "--check"]),
+            ["--boot", "--", "--check"]
+        );
+        assert_eq!(
+            normalised(&["--unix-data", "x"]),
+            ["--unix-data", "--", "x"]
+        );
         assert_eq!(normalised(&["--unix-data=stream"])[0], "--unix-data=stream");
     }
 }

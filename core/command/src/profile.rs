@@ -43,6 +43,9 @@ impl Profile {
     #[must_use]
     pub fn exclusions(&self) -> Vec<&'static str> {
         let newer = self.newer_exclusions.then_some(NEWER_EXCLUSIONS);
-        DEFAULT_EXCLUSIONS.into_iter().chain(newer.into_iter().flatten()).collect()
+        DEFAULT_EXCLUSIONS
+            .into_iter()
+            .chain(newer.into_iter().flatten())
+            .collect()
     }
 }

@@ -88,12 +88,22 @@ impl<'a> Reporter<'a> {
         self.write(&format!("{text}\n"));
     }
 
+    /// A line that wimlib does not write, so under its names it is not written.
+    pub fn detail(&self, text: &str) {
+        if self.style != Style::Wimlib {
+            self.line(text);
+        }
+    }
+
     /// A warning.
     pub fn warning(&self, text: &str) {
         self.end_line();
         let console = self.host.console();
         match self.style {
-            Style::Wimlib => console.err(&format!("\r[WARNING] {}\n", text.replace('\n', "\n          "))),
+            Style::Wimlib => console.err(&format!(
+                "\r[WARNING] {}\n",
+                text.replace('\n', "\n          ")
+            )),
             _ => console.err(&format!("WARNING: {}\n", text.replace('\n', "\n         "))),
         }
     }
@@ -115,7 +125,10 @@ impl<'a> Reporter<'a> {
     }
 
     fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     fn write(&self, text: &str) {
@@ -144,7 +157,9 @@ impl<'a> Reporter<'a> {
                 }
             }
             Style::Wimlib => {
-                let new = self.with_state(|state| state.shown.replace((phase, percent)) != Some((phase, percent)));
+                let new = self.with_state(|state| {
+                    state.shown.replace((phase, percent)) != Some((phase, percent))
+                });
                 if new {
                     self.rewrite(&wimlib_line(phase, unit, done, total, percent));
                 }
@@ -200,16 +215,27 @@ fn wimlib_line(phase: Phase, unit: Unit, done: u64, total: u64, percent: u64) ->
 impl Observer for Reporter<'_> {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Progress { phase, unit, done, total } => self.progress(*phase, *unit, *done, *total),
+            Event::Progress {
+                phase,
+                unit,
+                done,
+                total,
+            } => self.progress(*phase, *unit, *done, *total),
             Event::Finished { .. } => self.end_line(),
             Event::ScanBegin { source, target } if target.is_empty() => {
                 self.line(&format!("Scanning \"{source}\""));
             }
             Event::ScanBegin { source, target } => {
                 let target = Show(target);
-                self.line(&format!("Scanning \"{source}\" (loading as WIM path: \"{target}\")..."));
+                self.line(&format!(
+                    "Scanning \"{source}\" (loading as WIM path: \"{target}\")..."
+                ));
             }
-            Event::Scanned { bytes, files, directories } => self.scanned(*bytes, *files, *directories),
+            Event::Scanned {
+                bytes,
+                files,
+                directories,
+            } => self.scanned(*bytes, *files, *directories),
             Event::Visit { path } if self.verbose => {
                 self.line(&format!("Scanning \"{}\"", Show(path)));
             }
@@ -232,7 +258,9 @@ impl Observer for Reporter<'_> {
                         "WARNING: Adjusted target of absolute symbolic link \"{path}\"\n           \
                          (Use --norpfix to capture absolute symbolic links as-is)"
                     )),
-                    _ if self.verbose => self.line(&format!("Link \"{path}\" made relative to the root of the image")),
+                    _ if self.verbose => self.line(&format!(
+                        "Link \"{path}\" made relative to the root of the image"
+                    )),
                     _ => {}
                 }
             }
@@ -247,13 +275,19 @@ impl Observer for Reporter<'_> {
             }
             Event::Compressing { format, threads } => {
                 let plural = if *threads == 1 { "" } else { "s" };
-                self.line(&format!("Using {format} compression with {threads} thread{plural}"));
+                self.line(&format!(
+                    "Using {format} compression with {threads} thread{plural}"
+                ));
             }
             Event::Skipped { path, error } => {
                 self.warning(&format!("left out: {error}"));
                 let path = Show(path).to_string();
                 let text = error.to_string();
-                let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
+                let text = if text.contains(&path) {
+                    text
+                } else {
+                    format!("{path}: {text}")
+                };
                 self.with_state(|state| state.skipped.push(text));
             }
             Event::Warning(text) => self.warning(text),
@@ -277,7 +311,9 @@ impl Reporter<'_> {
             }
             Style::Wimlib => {
                 let amount = amount(bytes, bytes);
-                self.rewrite(&format!("{amount} scanned ({files} files, {directories} directories)    "));
+                self.rewrite(&format!(
+                    "{amount} scanned ({files} files, {directories} directories)    "
+                ));
             }
         }
     }

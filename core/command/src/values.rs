@@ -38,9 +38,16 @@ impl CompressionChoice {
         };
         let level = match level {
             None => None,
-            Some(level) => Some(level.parse().ok().filter(|&level| level > 0).map(Level).ok_or(
-                "Compression level must be a positive integer! e.g. --compress=lzx:80",
-            )?),
+            Some(level) => Some(
+                level
+                    .parse()
+                    .ok()
+                    .filter(|&level| level > 0)
+                    .map(Level)
+                    .ok_or(
+                        "Compression level must be a positive integer! e.g. --compress=lzx:80",
+                    )?,
+            ),
         };
         Ok(Self { format, level })
     }
@@ -65,7 +72,9 @@ impl CompressionChoice {
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let bad = || format!("\"{text}\" is not a size; give bytes, or a number with K, M or G");
     let lower = text.to_ascii_lowercase();
-    let digits_end = lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len());
+    let digits_end = lower
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(lower.len());
     let (digits, suffix) = lower.split_at(digits_end);
     let shift = match suffix {
         "" => 0,

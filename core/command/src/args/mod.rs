@@ -65,7 +65,10 @@ pub fn version() -> String {
 pub fn help() -> String {
     let mut text = String::from("Usage: wimforge COMMAND [ARGUMENT]...\n\nCommands:\n");
     for (name, define) in VERBS {
-        let about = define().get_about().map(ToString::to_string).unwrap_or_default();
+        let about = define()
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let _ = writeln!(text, "  {name:<10} {about}");
     }
     text.push_str(
@@ -77,7 +80,10 @@ pub fn help() -> String {
 
 /// A flag.
 fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    Arg::new(name)
+        .long(name)
+        .action(ArgAction::SetTrue)
+        .help(help)
 }
 
 /// An option with a value.
@@ -87,7 +93,9 @@ fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 
 /// A path among the operands.
 fn path(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).value_parser(PathBufValueParser::new()).help(help)
+    Arg::new(name)
+        .value_parser(PathBufValueParser::new())
+        .help(help)
 }
 
 /// An operand that may be missing.

@@ -11,14 +11,24 @@ pub fn info() -> Command {
     Command::new("info")
         .about("Describe a WIM and its images")
         .arg(path("WIMFILE", "The archive").required(true))
-        .arg(operand("IMAGE", "Index or name of an image: describe only that one"))
+        .arg(operand(
+            "IMAGE",
+            "Index or name of an image: describe only that one",
+        ))
         .arg(flag("check", "Verify the integrity table first"))
         .arg(flag("header", "Show the fields of the header"))
         .arg(flag("blobs", "Show the blob table").alias("lookup-table"))
-        .arg(flag("xml", "Write the XML data as it is (UTF-16) to standard output"))
+        .arg(flag(
+            "xml",
+            "Write the XML data as it is (UTF-16) to standard output",
+        ))
         .arg(
-            option("extract-xml", "FILE", "Write the XML data as it is to a file")
-                .value_parser(PathBufValueParser::new()),
+            option(
+                "extract-xml",
+                "FILE",
+                "Write the XML data as it is to a file",
+            )
+            .value_parser(PathBufValueParser::new()),
         )
 }
 
@@ -27,10 +37,19 @@ pub fn dir() -> Command {
     Command::new("dir")
         .about("List the files of an image")
         .arg(path("WIMFILE", "The archive").required(true))
-        .arg(operand("IMAGE", "Index or name of the image; needed if there are several"))
+        .arg(operand(
+            "IMAGE",
+            "Index or name of the image; needed if there are several",
+        ))
         .arg(option("path", "PATH", "List only this file or directory tree").default_value("/"))
-        .arg(flag("detailed", "Show everything that is known of each file"))
-        .arg(flag("one-file-only", "List only the file or directory itself"))
+        .arg(flag(
+            "detailed",
+            "Show everything that is known of each file",
+        ))
+        .arg(flag(
+            "one-file-only",
+            "List only the file or directory itself",
+        ))
 }
 
 /// `verify`.
@@ -38,7 +57,13 @@ pub fn verify() -> Command {
     Command::new("verify")
         .about("Check everything in a WIM: structure, metadata and the hash of every blob")
         .arg(path("WIMFILE", "The archive").required(true))
-        .arg(flag("nocheck", "Do not compare the file with its integrity table").alias("no-check"))
+        .arg(
+            flag(
+                "nocheck",
+                "Do not compare the file with its integrity table",
+            )
+            .alias("no-check"),
+        )
         .arg(threads().help_heading(OWN_OPTIONS))
 }
 
@@ -47,17 +72,38 @@ pub fn apply() -> Command {
     Command::new("apply")
         .about("Restore an image to a directory")
         .arg(path("WIMFILE", "The archive").required(true))
-        .arg(operand("IMAGE_OR_TARGET", "Index or name of the image; needed if there are several").required(true))
+        .arg(
+            operand(
+                "IMAGE_OR_TARGET",
+                "Index or name of the image; needed if there are several",
+            )
+            .required(true),
+        )
         .arg(path("TARGET", "The directory, made if it is missing"))
         .arg(flag("check", "Verify the integrity table first"))
-        .arg(flag("unix-data", "Restore owner, group, mode, device nodes and extended attributes"))
+        .arg(flag(
+            "unix-data",
+            "Restore owner, group, mode, device nodes and extended attributes",
+        ))
         .arg(flag("no-acls", "Restore no security descriptors").alias("noacls"))
-        .arg(flag("strict-acls", "Fail if a security descriptor cannot be restored in full"))
+        .arg(flag(
+            "strict-acls",
+            "Fail if a security descriptor cannot be restored in full",
+        ))
         .arg(flag("no-attributes", "Restore no attributes"))
-        .arg(flag("rpfix", "Make links that were made relative to the image's root absolute again"))
+        .arg(flag(
+            "rpfix",
+            "Make links that were made relative to the image's root absolute again",
+        ))
         .arg(flag("norpfix", "Restore links as they are stored"))
-        .arg(flag("include-invalid-names", "Restore files whose names are not allowed here under other names"))
-        .arg(flag("recover-data", "Restore what can be restored of damaged files"))
+        .arg(flag(
+            "include-invalid-names",
+            "Restore files whose names are not allowed here under other names",
+        ))
+        .arg(flag(
+            "recover-data",
+            "Restore what can be restored of damaged files",
+        ))
         .arg(threads().help_heading(OWN_OPTIONS))
 }
 

@@ -1,5 +1,141 @@
-//! `verify`.
+//! `apply`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, apply};
+use wimforge_core::archive::Archive;
+use wimforge_core::{Error, ErrorKind};
+
+use super::archive::{self, Selected};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
-pub fn run(_: &dyn Host, _: &Invocation) -> Result<u8, Failure> { Ok(0) }
+use crate::report::Reporter;
+use crate::values::amount;
+
+/// Runs the command.
+pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
+    let matches = &invocation.matches;
+    let reporter = Reporter::new(host, invocation.compat, invocation.quiet);
+    let path = matches
+        .get_one::<PathBuf>("WIMFILE")
+        .cloned()
+        .unwrap_or_default();
+    let first = matches
+        .get_one::<String>("IMAGE_OR_TARGET")
+        .cloned()
+        .unwrap_or_default();
+    let (operand, target) = match matches.get_one::<PathBuf>("TARGET") {
+        Some(target) => (Some(first), target.clone()),
+        None => (None, PathBuf::from(first)),
+    };
+    let options = options(matches)?;
+    let archive = archive::open(host, &path, &reporter)?;
+    if matches.get_flag("check") {
+        archive::check(&archive, &path, &reporter)?;
+    }
+    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
+    let restore = Restore {
+        host,
+        archive: &archive,
+        path: &path,
+        options,
+        threads,
+        reporter: &reporter,
+    };
+    match archive::select(&archive, operand.as_deref(), &path)? {
+        Selected::One(index) => restore.image(index, &target)?,
+        Selected::All => {
+            for index in 1..=archive.image_count() {
+                restore.image(index, &target.join(directory_name(&archive, index)))?;
+            }
+        }
+    }
+    reporter.line("Done applying WIM image.");
+    Ok(0)
+}
+
+fn options(matches: &ArgMatches) -> Result<ApplyOptions, Failure> {
+    let links = match (matches.get_flag("rpfix"), matches.get_flag("norpfix")) {
+        (true, true) => {
+            let what = "--rpfix and --norpfix contradict each other";
+            return Err(Error::new(ErrorKind::Parameter, what).into());
+        }
+        (true, false) => LinkFixing::Fix,
+        (false, true) => LinkFixing::Keep,
+        (false, false) => LinkFixing::AsArchive,
+    };
+    Ok(ApplyOptions {
+        unix_data: matches.get_flag("unix-data"),
+        links,
+        include_invalid_names: matches.get_flag("include-invalid-names"),
+        strict: matches.get_flag("strict-acls"),
+        no_acls: matches.get_flag("no-acls"),
+        recover_data: matches.get_flag("recover-data"),
+    })
+}
+
+/// The directory that an image goes to when all are restored: its name, if that can be a file name
+/// and no image before has it, else its index.
+fn directory_name(archive: &Archive, index: u32) -> String {
+    let name = archive.xml.name(index);
+    let usable =
+        !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0']);
+    match usable {
+        true => name,
+        false => index.to_string(),
+    }
+}
+
+struct Restore<'a> {
+    host: &'a dyn Host,
+    archive: &'a Archive,
+    path: &'a Path,
+    options: ApplyOptions,
+    threads: usize,
+    reporter: &'a Reporter<'a>,
+}
+
+impl Restore<'_> {
+    fn image(&self, index: u32, directory: &Path) -> Result<(), Failure> {
+        let name = self.archive.xml.name(index);
+        self.reporter.line(&format!(
+            "Applying image {index} (\"{name}\") from \"{}\" to directory \"{}\"",
+            self.path.display(),
+            directory.display()
+        ));
+        let target = self.host.open_target(directory)?;
+        let workers = self.host.workers(self.threads);
+        let summary = apply(
+            self.archive,
+            index,
+            &*target,
+            &self.options,
+            &*workers,
+            self.reporter,
+        )?;
+        self.reporter.end_line();
+        self.summarise(&summary);
+        Ok(())
+    }
+
+    fn summarise(&self, summary: &ApplySummary) {
+        if summary.skipped > 0 {
+            self.reporter
+                .warning(&format!("{} names were left out", summary.skipped));
+        }
+        if summary.damaged > 0 {
+            self.reporter.warning(&format!(
+                "{} files are damaged and were restored as far as possible",
+                summary.damaged
+            ));
+        }
+        self.reporter.detail(&format!(
+            "Restored {} directories and {} files, {} of data",
+            summary.directories,
+            summary.files,
+            amount(summary.bytes, summary.bytes)
+        ));
+    }
+}

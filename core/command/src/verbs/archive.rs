@@ -14,7 +14,11 @@ pub fn open(host: &dyn Host, path: &Path, reporter: &Reporter<'_>) -> Result<Arc
 }
 
 /// Makes an archive of an open file.
-pub fn open_storage(opened: OpenedArchive, path: &Path, reporter: &Reporter<'_>) -> Result<Archive> {
+pub fn open_storage(
+    opened: OpenedArchive,
+    path: &Path,
+    reporter: &Reporter<'_>,
+) -> Result<Archive> {
     let archive = Archive::open(opened.storage, &OpenOptions::default())?;
     for warning in &archive.warnings {
         reporter.warning(&format!("\"{}\": {warning}", path.display()));
@@ -52,7 +56,10 @@ pub fn select(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<S
             1 => Ok(Selected::One(1)),
             _ => Err(Error::new(
                 ErrorKind::NoSuchImage,
-                format!("\"{}\" contains {count} images; please say which one", path.display()),
+                format!(
+                    "\"{}\" contains {count} images; please say which one",
+                    path.display()
+                ),
             )),
         };
     };
@@ -82,7 +89,10 @@ pub fn select_one(archive: &Archive, operand: Option<&str>, path: &Path) -> Resu
     match select(archive, operand, path)? {
         Selected::One(index) => Ok(index),
         Selected::All if archive.xml.image_count() == 1 => Ok(1),
-        Selected::All => Err(Error::new(ErrorKind::NoSuchImage, "please name a single image")),
+        Selected::All => Err(Error::new(
+            ErrorKind::NoSuchImage,
+            "please name a single image",
+        )),
     }
 }
 
@@ -94,7 +104,10 @@ pub fn read_image(
 ) -> Result<wimforge_core::image::Image> {
     archive.read_image(index, &mut |finding| {
         if finding.mended {
-            reporter.warning(&format!("image {index}, metadata at byte {}: {}", finding.offset, finding.what));
+            reporter.warning(&format!(
+                "image {index}, metadata at byte {}: {}",
+                finding.offset, finding.what
+            ));
         }
     })
 }

@@ -22,7 +22,7 @@ use crate::host::{Host, Lock, SourceOptions};
 use crate::invocation::Invocation;
 use crate::profile::{Compat, Profile};
 use crate::report::Reporter;
-use crate::values::{CompressionChoice, parse_switch};
+use crate::values::{CompressionChoice, amount, parse_switch};
 
 /// Most bytes of a configuration file.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -59,9 +59,18 @@ struct Request {
 impl Request {
     fn of(host: &dyn Host, invocation: &Invocation) -> Result<Self, Failure> {
         let matches = &invocation.matches;
-        let path = |name: &str| matches.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+        let path = |name: &str| {
+            matches
+                .get_one::<PathBuf>(name)
+                .cloned()
+                .unwrap_or_default()
+        };
         let text = |name: &str| matches.get_one::<String>(name).cloned();
-        let is = |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|given| given == value);
+        let is = |name: &str, value: &str| {
+            matches
+                .get_one::<String>(name)
+                .is_some_and(|given| given == value)
+        };
         let compat = match matches.get_one::<String>("compat").map(String::as_str) {
             Some("wimlib") => Compat::Wimlib,
             Some(_) => Compat::Seed,
@@ -148,7 +157,9 @@ impl Request {
     }
 
     fn level(&self) -> Level {
-        self.compression.and_then(|choice| choice.level).unwrap_or_default()
+        self.compression
+            .and_then(|choice| choice.level)
+            .unwrap_or_default()
     }
 
     fn now(&self, host: &dyn Host) -> FileTime {
@@ -169,7 +180,13 @@ impl Request {
         })
     }
 
-    fn scan_options(&self, host: &dyn Host, fix: bool, pass_over: Vec<FileIdentity>, reporter: &Reporter<'_>) -> Result<ScanOptions> {
+    fn scan_options(
+        &self,
+        host: &dyn Host,
+        fix: bool,
+        pass_over: Vec<FileIdentity>,
+        reporter: &Reporter<'_>,
+    ) -> Result<ScanOptions> {
         Ok(ScanOptions {
             config: self.load_config(host, reporter)?,
             fix_links: fix.then_some(self.outside_links),
@@ -186,10 +203,15 @@ impl Request {
     }
 
     fn load_config(&self, host: &dyn Host, reporter: &Reporter<'_>) -> Result<CaptureConfig> {
-        let case = match host.variable("WIMLIB_IMAGEX_IGNORE_CASE").map(|value| parse_switch(&value)) {
+        let case = match host
+            .variable("WIMLIB_IMAGEX_IGNORE_CASE")
+            .map(|value| parse_switch(&value))
+        {
             Some(Some(true)) => Case::Insensitive,
             Some(None) => {
-                reporter.warning("WIMLIB_IMAGEX_IGNORE_CASE is neither \"yes\" nor \"no\"; it is ignored");
+                reporter.warning(
+                    "WIMLIB_IMAGEX_IGNORE_CASE is neither \"yes\" nor \"no\"; it is ignored",
+                );
                 Case::Sensitive
             }
             _ => Case::Sensitive,
@@ -200,17 +222,25 @@ impl Request {
         let text = host.read_file(path, CONFIG_LIMIT).map_err(|error| {
             Error::new(
                 ErrorKind::ReadConfig,
-                format!("cannot read the capture configuration \"{}\"", path.display()),
+                format!(
+                    "cannot read the capture configuration \"{}\"",
+                    path.display()
+                ),
             )
             .because(error)
         })?;
-        CaptureConfig::parse(&text, &path.display().to_string(), case, &mut |warning| reporter.warning(warning))
+        CaptureConfig::parse(&text, &path.display().to_string(), case, &mut |warning| {
+            reporter.warning(warning)
+        })
     }
 }
 
 /// Options that contradict each other are an error.
 fn contradiction(a: &str, b: &str) -> Failure {
-    Failure::Core(Error::new(ErrorKind::Parameter, format!("--{a} and --{b} contradict each other")))
+    Failure::Core(Error::new(
+        ErrorKind::Parameter,
+        format!("--{a} and --{b} contradict each other"),
+    ))
 }
 
 fn fix_links(matches: &ArgMatches) -> Result<Option<bool>, Failure> {
@@ -240,7 +270,10 @@ fn properties(matches: &ArgMatches) -> Vec<(String, String)> {
     for (index, value) in indices("flags").zip(flags) {
         found.push((index, ("FLAGS".to_owned(), value.clone())));
     }
-    let given = matches.get_many::<(String, String)>("image-property").into_iter().flatten();
+    let given = matches
+        .get_many::<(String, String)>("image-property")
+        .into_iter()
+        .flatten();
     for (index, property) in indices("image-property").zip(given) {
         found.push((index, property.clone()));
     }
@@ -254,7 +287,8 @@ fn epoch(host: &dyn Host) -> Result<Option<FileTime>, Failure> {
         return Ok(None);
     };
     let seconds = value.to_str().and_then(|text| text.trim().parse().ok());
-    let seconds = seconds.ok_or_else(|| Failure::usage("SOURCE_DATE_EPOCH is not a number of seconds"))?;
+    let seconds =
+        seconds.ok_or_else(|| Failure::usage("SOURCE_DATE_EPOCH is not a number of seconds"))?;
     Ok(Some(FileTime::from_unix(seconds, 0)))
 }
 
@@ -286,7 +320,11 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
     let image = new_image(request, name, scanned, &sources, fix);
     let summary = write::capture(new_archive.storage(), image, &options, &*workers, reporter)?;
     if host.cancelled() {
-        return Err(Error::new(ErrorKind::Cancelled, "stopped before the archive was put in place").into());
+        return Err(Error::new(
+            ErrorKind::Cancelled,
+            "stopped before the archive was put in place",
+        )
+        .into());
     }
     new_archive.commit()?;
     finish(&summary, request, reporter)
@@ -307,7 +345,10 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let identity = opened.identity;
     let archive = archive::open_storage(opened, &request.wimfile, &reporter)?;
     options.compression = archive.header().compression;
-    if request.chunk_size.is_some_and(|size| size != options.compression.chunk_size()) {
+    if request
+        .chunk_size
+        .is_some_and(|size| size != options.compression.chunk_size())
+    {
         return Err(Error::new(
             ErrorKind::Unsupported,
             "changing the chunk size of an existing WIM is not supported yet",
@@ -327,7 +368,8 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         .into());
     }
     let source = open_source(host, &request)?;
-    let fixed_before = archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
+    let fixed_before =
+        archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
     let fix = request.fix_links.unwrap_or(fixed_before);
     let mut pass_over: Vec<FileIdentity> = identity.into_iter().collect();
     let rebuilt = match request.rebuild {
@@ -345,7 +387,14 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         None => write::append(archive, image, &options, &*workers, &reporter)?,
         Some(new_archive) => {
             let storage = new_archive.storage();
-            let summary = write::rebuild(archive, storage, Some(image), &options, &*workers, &reporter)?;
+            let summary = write::rebuild(
+                archive,
+                storage,
+                Some(image),
+                &options,
+                &*workers,
+                &reporter,
+            )?;
             new_archive.commit()?;
             summary
         }
@@ -380,7 +429,11 @@ fn open_source(host: &dyn Host, request: &Request) -> Result<Box<dyn Source>> {
     host.open_source(&request.source, options)
 }
 
-fn scan_source(source: &dyn Source, options: &ScanOptions, reporter: &Reporter<'_>) -> Result<Scanned> {
+fn scan_source(
+    source: &dyn Source,
+    options: &ScanOptions,
+    reporter: &Reporter<'_>,
+) -> Result<Scanned> {
     let mut scanner = Scanner::new(options, reporter);
     scanner.add_root(source)?;
     reporter.end_line();
@@ -417,8 +470,22 @@ fn new_image<'a>(
 }
 
 /// Says what was done; exit code 3 if files were left out.
-fn finish(summary: &CaptureSummary, request: &Request, reporter: &Reporter<'_>) -> Result<u8, Failure> {
+fn finish(
+    summary: &CaptureSummary,
+    request: &Request,
+    reporter: &Reporter<'_>,
+) -> Result<u8, Failure> {
     reporter.end_line();
+    let numbers = &summary.numbers;
+    reporter.detail(&format!(
+        "Image {} with {} directories and {} files ({}) is in \"{}\" ({})",
+        summary.image,
+        numbers.directories,
+        numbers.files,
+        amount(numbers.total_bytes, numbers.total_bytes),
+        show(&request.wimfile),
+        amount(summary.size, summary.size)
+    ));
     if summary.skipped == 0 {
         return Ok(0);
     }

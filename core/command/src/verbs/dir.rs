@@ -22,9 +22,15 @@ const BUFFER: usize = 64 << 10;
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation.compat, invocation.quiet).to_stderr();
-    let path = matches.get_one::<PathBuf>("WIMFILE").cloned().unwrap_or_default();
+    let path = matches
+        .get_one::<PathBuf>("WIMFILE")
+        .cloned()
+        .unwrap_or_default();
     let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
-    let inside = matches.get_one::<String>("path").cloned().unwrap_or_default();
+    let inside = matches
+        .get_one::<String>("path")
+        .cloned()
+        .unwrap_or_default();
     let archive = archive::open(host, &path, &reporter)?;
     let indices = match archive::select(&archive, operand, &path)? {
         archive::Selected::One(index) => index..=index,
@@ -43,7 +49,10 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
             }
             return Err(Error::new(
                 ErrorKind::NoSuchPath,
-                format!("\"{inside}\" is not in image {index} of \"{}\"", path.display()),
+                format!(
+                    "\"{inside}\" is not in image {index} of \"{}\"",
+                    path.display()
+                ),
             )
             .into());
         };
@@ -89,16 +98,28 @@ impl Listing<'_> {
         if !short_name.is_empty() {
             let _ = writeln!(out, "Short Name          = \"{}\"", Show(short_name));
         }
-        let _ = writeln!(out, "Attributes          = {:#010x}", inode.attributes.bits());
+        let _ = writeln!(
+            out,
+            "Attributes          = {:#010x}",
+            inode.attributes.bits()
+        );
         for (name, _) in inode.attributes.iter_names() {
             let _ = writeln!(out, "    FILE_ATTRIBUTE_{name} is set");
         }
         if let Some(descriptor) = image.security.get(inode.security) {
             let _ = writeln!(out, "Security Descriptor = {}", hex(descriptor));
         }
-        let _ = writeln!(out, "Creation Time       = {}", show_time(inode.creation_time));
+        let _ = writeln!(
+            out,
+            "Creation Time       = {}",
+            show_time(inode.creation_time)
+        );
         let _ = writeln!(out, "Last Write Time     = {}", show_time(inode.write_time));
-        let _ = writeln!(out, "Last Access Time    = {}", show_time(inode.access_time));
+        let _ = writeln!(
+            out,
+            "Last Access Time    = {}",
+            show_time(inode.access_time)
+        );
         if inode.attributes.contains(FileAttributes::REPARSE_POINT) {
             let _ = writeln!(out, "Reparse Tag         = {:#010x}", inode.reparse_tag);
         }
@@ -117,7 +138,12 @@ impl Listing<'_> {
             );
         }
         if let Some(object_id) = image.item(inode, items::OBJECT_ID) {
-            let titles = ["Object ID           ", "Birth Volume ID     ", "Birth Object ID     ", "Domain ID           "];
+            let titles = [
+                "Object ID           ",
+                "Birth Volume ID     ",
+                "Birth Object ID     ",
+                "Domain ID           ",
+            ];
             for (title, id) in titles.into_iter().zip(object_id.chunks_exact(16)) {
                 let _ = writeln!(out, "{title}= 0x{}", hex(id));
             }
@@ -128,7 +154,11 @@ impl Listing<'_> {
                 StreamKind::Reparse => out.push_str("\tReparse point stream:\n"),
                 StreamKind::Encrypted => out.push_str("\tRaw encrypted data stream:\n"),
                 StreamKind::Named => {
-                    let _ = writeln!(out, "\tNamed data stream \"{}\":", Show(image.text(stream.name)));
+                    let _ = writeln!(
+                        out,
+                        "\tNamed data stream \"{}\":",
+                        Show(image.text(stream.name))
+                    );
                 }
             }
             let hash = image.content(stream.content).hash;
@@ -168,7 +198,10 @@ impl Paths {
             Some(parent) if image.parent(parent).is_some() => image.path(parent),
             _ => Vec::new(),
         };
-        let above = parent.map(|parent| (parent, path.len())).into_iter().collect();
+        let above = parent
+            .map(|parent| (parent, path.len()))
+            .into_iter()
+            .collect();
         Self { path, above }
     }
 

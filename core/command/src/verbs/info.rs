@@ -20,7 +20,10 @@ use crate::report::Reporter;
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation.compat, invocation.quiet).to_stderr();
-    let path = matches.get_one::<PathBuf>("WIMFILE").cloned().unwrap_or_default();
+    let path = matches
+        .get_one::<PathBuf>("WIMFILE")
+        .cloned()
+        .unwrap_or_default();
     let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
     let archive = archive::open(host, &path, &reporter)?;
     if matches.get_flag("check") {
@@ -29,9 +32,14 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let mut special = false;
     if let Some(file) = matches.get_one::<PathBuf>("extract-xml") {
         special = true;
-        host.write_file(file, &raw_xml(&archive)?).map_err(|error| {
-            Error::new(ErrorKind::Write, format!("cannot write \"{}\"", file.display())).because(error)
-        })?;
+        host.write_file(file, &raw_xml(&archive)?)
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Write,
+                    format!("cannot write \"{}\"", file.display()),
+                )
+                .because(error)
+            })?;
     }
     if matches.get_flag("xml") {
         special = true;
@@ -73,7 +81,11 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
 /// The XML data byte for byte.
 fn raw_xml(archive: &Archive) -> Result<Vec<u8>> {
     let resource = archive.header().xml;
-    read_vec_at(&**archive.storage(), resource.offset, resource.size as usize)
+    read_vec_at(
+        &**archive.storage(),
+        resource.offset,
+        resource.size as usize,
+    )
 }
 
 fn push_archive(out: &mut String, archive: &Archive, path: &Path) {
@@ -86,19 +98,41 @@ fn push_archive(out: &mut String, archive: &Archive, path: &Path) {
     line("Version", &header.version.number());
     line("Image Count", &header.images);
     line("Compression", &header.compression.name());
-    line("Chunk Size", &format_args!("{} bytes", header.compression.chunk_size()));
-    line("Part Number", &format_args!("{}/{}", header.part, header.parts));
+    line(
+        "Chunk Size",
+        &format_args!("{} bytes", header.compression.chunk_size()),
+    );
+    line(
+        "Part Number",
+        &format_args!("{}/{}", header.part, header.parts),
+    );
     line("Boot Index", &header.boot_index);
-    line("Size", &format_args!("{} bytes", archive.xml.total_bytes().unwrap_or(0)));
+    line(
+        "Size",
+        &format_args!("{} bytes", archive.xml.total_bytes().unwrap_or(0)),
+    );
     let attributes = [
         (header.layout == Layout::Pipable, "Pipable"),
         (!header.integrity.is_absent(), "Integrity info"),
-        (header.flags.contains(HeaderFlags::RP_FIX), "Relative path junction"),
-        (header.flags.contains(HeaderFlags::RESOURCE_ONLY), "Resource only"),
-        (header.flags.contains(HeaderFlags::METADATA_ONLY), "Metadata only"),
+        (
+            header.flags.contains(HeaderFlags::RP_FIX),
+            "Relative path junction",
+        ),
+        (
+            header.flags.contains(HeaderFlags::RESOURCE_ONLY),
+            "Resource only",
+        ),
+        (
+            header.flags.contains(HeaderFlags::METADATA_ONLY),
+            "Metadata only",
+        ),
         (header.flags.contains(HeaderFlags::READONLY), "Readonly"),
     ];
-    let attributes: Vec<&str> = attributes.into_iter().filter(|entry| entry.0).map(|entry| entry.1).collect();
+    let attributes: Vec<&str> = attributes
+        .into_iter()
+        .filter(|entry| entry.0)
+        .map(|entry| entry.1)
+        .collect();
     line("Attributes", &attributes.join(", "));
     out.insert_str(0, "WIM Information:\n----------------\n");
     out.push('\n');
@@ -134,7 +168,10 @@ fn push_image(out: &mut String, archive: &Archive, index: u32) {
     line("Index", &index);
     line("Name", &text("NAME"));
     line("Description", &text("DESCRIPTION"));
-    for (element, title) in [("DISPLAYNAME", "Display Name"), ("DISPLAYDESCRIPTION", "Display Description")] {
+    for (element, title) in [
+        ("DISPLAYNAME", "Display Name"),
+        ("DISPLAYDESCRIPTION", "Display Description"),
+    ] {
         if let Some(value) = image.property(element) {
             line(title, &value);
         }
@@ -147,8 +184,14 @@ fn push_image(out: &mut String, archive: &Archive, index: u32) {
     ] {
         line(title, &xml.number(index, element).unwrap_or(0));
     }
-    for (element, title) in [("CREATIONTIME", "Creation Time"), ("LASTMODIFICATIONTIME", "Last Modification Time")] {
-        line(title, &show_time(xml.time(index, element).unwrap_or_default()));
+    for (element, title) in [
+        ("CREATIONTIME", "Creation Time"),
+        ("LASTMODIFICATIONTIME", "Last Modification Time"),
+    ] {
+        line(
+            title,
+            &show_time(xml.time(index, element).unwrap_or_default()),
+        );
     }
     if let Some(windows) = image.child("WINDOWS") {
         push_windows(windows, &mut line);
@@ -156,7 +199,9 @@ fn push_image(out: &mut String, archive: &Archive, index: u32) {
     if let Some(flags) = image.property("FLAGS") {
         line("Flags", &flags);
     }
-    let wimboot = image.property("WIMBOOT").is_some_and(|value| value.trim() == "1");
+    let wimboot = image
+        .property("WIMBOOT")
+        .is_some_and(|value| value.trim() == "1");
     line("WIMBoot compatible", &if wimboot { "yes" } else { "no" });
     out.push('\n');
 }
@@ -179,7 +224,9 @@ fn push_windows(windows: &Element, line: &mut dyn FnMut(&str, &dyn std::fmt::Dis
         }
     }
     if let Some(languages) = windows.child("LANGUAGES") {
-        let all = languages.elements().filter(|element| element.name == "LANGUAGE");
+        let all = languages
+            .elements()
+            .filter(|element| element.name == "LANGUAGE");
         let all: Vec<String> = all.map(Element::text).collect();
         line("Languages", &all.join(" "));
         if let Some(default) = languages.property("DEFAULT") {
@@ -232,15 +279,30 @@ fn push_header(out: &mut String, archive: &Archive) {
         line(names[3], &resource.uncompressed_size);
     };
     resource(
-        ["Blob Table Size", "Blob Table Flags", "Blob Table Offset", "Blob Table Original_size"],
+        [
+            "Blob Table Size",
+            "Blob Table Flags",
+            "Blob Table Offset",
+            "Blob Table Original_size",
+        ],
         &header.blob_table,
     );
     resource(
-        ["XML Data Size", "XML Data Flags", "XML Data Offset", "XML Data Original Size"],
+        [
+            "XML Data Size",
+            "XML Data Flags",
+            "XML Data Offset",
+            "XML Data Original Size",
+        ],
         &header.xml,
     );
     resource(
-        ["Boot Metadata Size", "Boot Metadata Flags", "Boot Metadata Offset", "Boot Metadata Original Size"],
+        [
+            "Boot Metadata Size",
+            "Boot Metadata Flags",
+            "Boot Metadata Offset",
+            "Boot Metadata Original Size",
+        ],
         &header.boot_metadata,
     );
     let _ = writeln!(out, "{:<27} = {}", "Boot Index", header.boot_index);
@@ -248,9 +310,15 @@ fn push_header(out: &mut String, archive: &Archive) {
         let _ = writeln!(out, "{name:<27} = {value}");
     };
     line("Integrity Size", &header.integrity.size);
-    line("Integrity Flags", &format_args!("{:#x}", header.integrity.flags.bits()));
+    line(
+        "Integrity Flags",
+        &format_args!("{:#x}", header.integrity.flags.bits()),
+    );
     line("Integrity Offset", &header.integrity.offset);
-    line("Integrity Original_size", &header.integrity.uncompressed_size);
+    line(
+        "Integrity Original_size",
+        &header.integrity.uncompressed_size,
+    );
 }
 
 fn push_blobs(out: &mut String, archive: &Archive) {
@@ -261,11 +329,27 @@ fn push_blobs(out: &mut String, archive: &Archive) {
     for metadata in &archive.images {
         let resource = metadata.resource;
         let _ = writeln!(out, "Hash              = 0x{}", metadata.hash);
-        let _ = writeln!(out, "Uncompressed size = {} bytes", resource.uncompressed_size);
+        let _ = writeln!(
+            out,
+            "Uncompressed size = {} bytes",
+            resource.uncompressed_size
+        );
         let _ = writeln!(out, "Compressed size   = {} bytes", resource.size);
         let _ = writeln!(out, "Offset in WIM     = {} bytes", resource.offset);
-        let compressed = if resource.flags.contains(ResourceFlags::COMPRESSED) { "WIM_RESHDR_FLAG_COMPRESSED, " } else { "" };
-        let _ = writeln!(out, "Flags             = {compressed}WIM_RESHDR_FLAG_METADATA\n");
+        let compressed = if resource.flags.contains(ResourceFlags::COMPRESSED) {
+            "WIM_RESHDR_FLAG_COMPRESSED, "
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            out,
+            "Flags             = {compressed}WIM_RESHDR_FLAG_METADATA\n"
+        );
     }
-    debug_assert!(archive.blobs.iter().all(|(_, blob)| blob.place != Place::Claimed));
+    debug_assert!(
+        archive
+            .blobs
+            .iter()
+            .all(|(_, blob)| blob.place != Place::Claimed)
+    );
 }

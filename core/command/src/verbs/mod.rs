@@ -21,6 +21,8 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         "dir" => dir::run(host, invocation),
         "info" => info::run(host, invocation),
         "verify" => verify::run(host, invocation),
-        other => Err(Failure::NoCommand(format!("ERROR: Unrecognized command: `{other}'\n"))),
+        other => Err(Failure::NoCommand(format!(
+            "ERROR: Unrecognized command: `{other}'\n"
+        ))),
     }
 }

@@ -47,10 +47,15 @@ pub fn push_blob(out: &mut String, archive: &Archive, blob: &Blob) {
         }
         Place::Claimed | Place::Lost => return,
     };
-    let part = archive.files.get(usize::from(file)).map_or(1, |file| file.header.part);
+    let part = archive
+        .files
+        .get(usize::from(file))
+        .map_or(1, |file| file.header.part);
     let _ = writeln!(out, "Part Number       = {part}");
     let _ = writeln!(out, "Reference Count   = {}", blob.references);
-    let names = flags.iter_names().map(|flag| format!("WIM_RESHDR_FLAG_{}", flag.0));
+    let names = flags
+        .iter_names()
+        .map(|flag| format!("WIM_RESHDR_FLAG_{}", flag.0));
     let names: Vec<String> = names.collect();
     let _ = writeln!(out, "Flags             = {}", names.join(", "));
 }

@@ -1,5 +1,72 @@
 //! `verify`.
+
+use std::path::PathBuf;
+
+use wimforge_core::archive::verify::{Problem, Severity, VerifyOptions, VerifyReport, verify};
+use wimforge_core::{Error, ErrorKind};
+
+use super::archive;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
-pub fn run(_: &dyn Host, _: &Invocation) -> Result<u8, Failure> { Ok(0) }
+use crate::report::Reporter;
+use crate::values::amount;
+
+/// Runs the command.
+pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
+    let matches = &invocation.matches;
+    let reporter = Reporter::new(host, invocation.compat, invocation.quiet);
+    let path = matches
+        .get_one::<PathBuf>("WIMFILE")
+        .cloned()
+        .unwrap_or_default();
+    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
+    let archive = archive::open(host, &path, &reporter)?;
+    let options = VerifyOptions {
+        integrity: !matches.get_flag("nocheck"),
+        ..VerifyOptions::default()
+    };
+    let report = verify(&archive, &options, &*host.workers(threads), &reporter)?;
+    reporter.end_line();
+    for problem in &report.problems {
+        show(problem, host, &reporter);
+    }
+    let name = path.display();
+    match report.failure() {
+        None => {
+            reporter.detail(&summary(&report));
+            reporter.line(&format!("\"{name}\" was successfully verified."));
+            Ok(0)
+        }
+        Some(kind) => Err(failed(kind, &format!("\"{name}\" failed verification!"))),
+    }
+}
+
+fn failed(kind: ErrorKind, what: &str) -> Failure {
+    Error::new(kind, what.to_owned()).into()
+}
+
+/// What is lost is an error, what is only unusual a warning.
+fn show(problem: &Problem, host: &dyn Host, reporter: &Reporter<'_>) {
+    match problem.severity {
+        Severity::Deviation => reporter.warning(&problem.what),
+        Severity::Damage => {
+            let mut text = format!("ERROR: {}\n", problem.what);
+            for file in &problem.files {
+                text.push_str(&format!("       {file}\n"));
+            }
+            host.console().err(&text);
+        }
+    }
+}
+
+fn summary(report: &VerifyReport) -> String {
+    format!(
+        "{} images with {} names, {} blobs ({}), {} integrity tables",
+        report.images,
+        report.entries,
+        report.blobs,
+        amount(report.bytes, report.bytes),
+        report.integrity_tables
+    )
+}
