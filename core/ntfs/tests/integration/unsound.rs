@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use wimforge_ntfs::{Error, Fault, FileSystem, Limits, ReadAt, Volume, Warning, partition};
+use wimforge_ntfs::{
+    Catalog, Error, Fault, FileReference, FileSystem, Limits, ReadAt, Volume, Warning, partition,
+};
 
 use crate::maker::attribute::{Attribute, Body, SPARSE};
-use crate::maker::{Maker, POSIX, ROOT, reference};
+use crate::maker::{Maker, POSIX, ROOT, fix_ups, reference};
 use crate::support::{Tree, open};
 
 #[test]
@@ -279,4 +281,167 @@ fn volumes_that_are_cut_off() {
         }
         cut = cut * 9 / 8 + 1;
     }
+}
+
+/// A restart page of the log.
+fn restart_page(lsn: u64, first_client: u16, flags: u16) -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    page[..8].copy_from_slice(b"RSTR\x1E\0\x09\0");
+    page[16..20].copy_from_slice(&4096u32.to_le_bytes());
+    page[24] = 0x40;
+    page[0x40..0x48].copy_from_slice(&lsn.to_le_bytes());
+    page[0x4C..0x4E].copy_from_slice(&first_client.to_le_bytes());
+    page[0x4E..0x50].copy_from_slice(&flags.to_le_bytes());
+    fix_ups(&mut page, 30);
+    page
+}
+
+#[test]
+fn states_of_the_log() {
+    const NOBODY: u16 = 0xFFFF;
+    let warning = |pages: [Vec<u8>; 2]| {
+        let mut maker = Maker::new(4096, 1024);
+        let log = maker.stored(0x80, "", &pages.concat());
+        let record = maker.records.get_mut(&2).unwrap();
+        record.attributes.retain(|attribute| attribute.kind != 0x80);
+        record.attributes.push(log);
+        let volume = open(maker.finish());
+        let found: Vec<_> = volume.warnings().iter().map(ToString::to_string).collect();
+        found.first().cloned().unwrap_or_default()
+    };
+    let (open, unknown) = (
+        Warning::LogOpen.to_string(),
+        Warning::LogUnknown.to_string(),
+    );
+    let bad = || vec![0x11; 4096];
+    let unused = || vec![0xFF; 4096];
+    for (pages, expected) in [
+        ([unused(), unused()], ""),
+        ([restart_page(5, NOBODY, 0), restart_page(4, 0, 0)], ""),
+        ([restart_page(5, 0, 0), restart_page(6, NOBODY, 0)], ""),
+        ([restart_page(5, 0, 2), bad()], ""),
+        ([restart_page(5, 0, 0), restart_page(4, NOBODY, 0)], &open),
+        ([bad(), restart_page(4, 0, 0)], &open),
+        ([bad(), bad()], &unknown),
+    ] {
+        assert_eq!(warning(pages), expected);
+    }
+}
+
+/// Replaces a name wherever it is.
+fn rename(bytes: &mut [u8], from: &str, to: &str) {
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let (from, to) = (utf16(from), utf16(to));
+    let mut at = 0;
+    while let Some(found) = bytes[at..]
+        .windows(from.len())
+        .position(|window| window == from)
+    {
+        at += found;
+        bytes[at..at + to.len()].copy_from_slice(&to);
+    }
+}
+
+#[test]
+fn tables_that_are_lost() {
+    let mut maker = Maker::new(4096, 1024);
+    let id = maker.descriptor(&[8; 100]);
+    let file = maker.nameless(0x20, id);
+    maker.link(file, ROOT, "file", POSIX);
+    maker.object_id(file, [1; 16], [2; 48]);
+    let whole = maker.finish();
+
+    let mut bytes = whole.clone();
+    rename(&mut bytes, "$SII", "$SIX");
+    let volume = open(bytes.clone());
+    assert!(matches!(volume.warnings(), [Warning::SecurityIndex(_)]));
+    assert_eq!(volume.descriptor(id).unwrap(), [8; 100]);
+    assert!(matches!(
+        volume.descriptor(id + 1),
+        Err(Error::Damaged {
+            fault: Fault::NoSecurityId(_),
+            ..
+        })
+    ));
+
+    rename(&mut bytes, "$SDH", "$SDX");
+    let volume = open(bytes);
+    assert!(matches!(volume.warnings(), [Warning::SecurityUnusable(_)]));
+    assert!(volume.descriptor(id).is_err());
+    let found = volume.find_path("file").unwrap();
+    assert!(
+        volume
+            .security_descriptor(&volume.file(found).unwrap())
+            .is_err()
+    );
+
+    let mut bytes = whole.clone();
+    rename(&mut bytes, "$ObjId", "$ObjIx");
+    let volume = open(bytes);
+    let object_id = volume
+        .object_id(&volume.file(found).unwrap())
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (&object_id[..16], &object_id[16..]),
+        (&[1; 16][..], &[0; 48][..])
+    );
+
+    let mut bytes = whole;
+    let mft = u64::from_le_bytes(bytes[48..56].try_into().unwrap()) as usize * 4096;
+    bytes[mft + 3 * 1024..][..4].copy_from_slice(b"BAAD");
+    let volume = open(bytes);
+    assert!(matches!(
+        volume.warnings(),
+        [Warning::InformationUnusable(_)]
+    ));
+    assert!(volume.info().label.is_empty());
+    assert_eq!(Tree::read(&volume).paths(), ["/", "/file"]);
+}
+
+/// A disk with a spot that cannot be read.
+struct Scratched {
+    bytes: Vec<u8>,
+    spot: std::ops::Range<u64>,
+}
+
+impl ReadAt for Scratched {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
+        if offset < self.spot.end && offset + buf.len() as u64 > self.spot.start {
+            return Err(std::io::Error::other("scratched"));
+        }
+        self.bytes.read_at(offset, buf)
+    }
+
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
+#[test]
+fn a_bad_spot_on_the_disk() {
+    let mut maker = Maker::new(4096, 1024);
+    let mut records = Vec::new();
+    for number in 0..100 {
+        records.push(maker.file(ROOT, &format!("file {number:02}")));
+    }
+    let bytes = maker.finish();
+    let mft = u64::from_le_bytes(bytes[48..56].try_into().unwrap()) * 4096;
+    let start = mft + u64::from(records[50]) * 1024 + 512;
+    let spot = start..start + 512;
+    let volume = Volume::open(Arc::new(Scratched { bytes, spot }), Limits::default()).unwrap();
+    let catalog = Catalog::read(&volume).unwrap();
+    assert_eq!(catalog.broken(), 1);
+    let listing = catalog.list(&volume, FileReference::ROOT).unwrap();
+    assert_eq!(listing.len(), 99);
+    let [refused] = listing.refused() else {
+        panic!("{:?}", listing.refused());
+    };
+    assert_eq!(refused.reference.number(), u64::from(records[50]));
+    assert!(
+        matches!(refused.error, Error::Device { .. }),
+        "{}",
+        refused.error
+    );
 }

@@ -619,7 +619,7 @@ fn encode_record(block: &mut [u8], number: u32, record: &mut Record) {
 }
 
 /// Protects a block.
-fn fix_ups(block: &mut [u8], array: usize) {
+pub fn fix_ups(block: &mut [u8], array: usize) {
     let check = [0x07, 0x00];
     block[array..array + 2].copy_from_slice(&check);
     for piece in 0..block.len() / 512 {
