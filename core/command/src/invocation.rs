@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
 use crate::args;
@@ -89,7 +90,7 @@ impl Invocation {
             .try_get_matches_from(std::iter::once(OsString::from(&verb)).chain(arguments))
             .map_err(|error| match error.exit_code() {
                 0 => Failure::Text(error.to_string()),
-                _ => Failure::Usage(format!("{verb}: {error}")),
+                _ => Failure::Usage(format!("{verb}: {}", explain(&error))),
             })?;
         Ok(Self {
             verb: definition.name,
@@ -97,6 +98,20 @@ impl Invocation {
             quiet,
             compat,
         })
+    }
+}
+
+/// What is wrong with the arguments. Scripts may look for the words that wimlib uses for an option
+/// that it does not know.
+fn explain(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    match (error.kind(), unknown) {
+        (ErrorKind::UnknownArgument, Some(option)) => {
+            let usage = text.split_once("\n\nUsage").map_or("", |parts| parts.1);
+            format!("unrecognized option '{option}'\n\nUsage{usage}")
+        }
+        _ => text,
     }
 }
 
