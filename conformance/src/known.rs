@@ -26,6 +26,27 @@ Flags             = \n\n";
     text.replace(EMPTY, "")
 }
 
+/// Brings the XML data to the common form. 1.13.6 writes a line feed behind the last element; 1.14.5
+/// does not.
+#[must_use]
+pub fn normalise_xml(text: &str) -> &str {
+    text.strip_suffix('\n').unwrap_or(text)
+}
+
+/// Whether a line of `info --header` can be compared. The size of the boot image's metadata cannot: it
+/// has the additional stream entries of [`normalise`] in it.
+#[must_use]
+pub fn is_comparable_header_line(line: &str) -> bool {
+    !line.starts_with("Boot Metadata Original Size")
+}
+
+/// Whether a line of `7zz l -slt` can be compared. The additional stream entries of [`normalise`] count
+/// as alternate streams.
+#[must_use]
+pub fn is_comparable_listing_line(line: &str) -> bool {
+    !line.starts_with("Alternate Streams")
+}
+
 /// Brings a block of `dir --detailed` to the common form.
 pub fn normalise(block: &mut Block) {
     drop_empty_unnamed_stream_of_directories(block);

@@ -221,7 +221,7 @@ pub fn xml_text(bytes: &[u8]) -> String {
 }
 
 fn without_noise(xml: &str) -> String {
-    let mut text = xml.to_owned();
+    let mut text = known::normalise_xml(xml).to_owned();
     for element in ["CREATIONTIME", "LASTMODIFICATIONTIME"] {
         text = replace_elements(&text, element);
     }
@@ -269,6 +269,7 @@ fn header_facts(text: &str) -> Vec<String> {
         "Blob Table Original_size",
     ];
     text.lines()
+        .filter(|line| known::is_comparable_header_line(line))
         .filter(|line| kept.iter().any(|start| line.starts_with(start)))
         .map(str::to_owned)
         .collect()

@@ -3,6 +3,7 @@
 use crate::support::{Source, both};
 use std::path::Path;
 use wimforge_conformance::imaging::{COMPRESSIONS, Imager, Options};
+use wimforge_conformance::known;
 use wimforge_conformance::locate;
 use wimforge_conformance::tool::Call;
 use wimforge_conformance::tree::{Tree, fixed};
@@ -63,9 +64,10 @@ fn finds_the_same_as_in_wimlibs_archive() {
                 .out()
                 .lines()
                 .filter(|line| {
-                    !["Packed Size", "Method", "Index", "Offset"]
-                        .iter()
-                        .any(|start| line.starts_with(start))
+                    known::is_comparable_listing_line(line)
+                        && !["Packed Size", "Method", "Index", "Offset"]
+                            .iter()
+                            .any(|start| line.starts_with(start))
                 })
                 .map(str::to_owned)
                 .collect();
