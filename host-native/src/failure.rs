@@ -11,5 +11,9 @@ pub(crate) fn failed(
     path: impl AsRef<Path>,
     error: impl Into<std::io::Error>,
 ) -> Error {
-    Error::new(kind, format!("{what} {:?}", path.as_ref().display().to_string())).because(error.into())
+    Error::new(
+        kind,
+        format!("{what} {:?}", path.as_ref().display().to_string()),
+    )
+    .because(error.into())
 }

@@ -39,13 +39,22 @@ impl FileStorage {
     /// [`ErrorKind::Open`] if it cannot be read, [`ErrorKind::ReadOnly`] if it cannot be written,
     /// [`ErrorKind::Locked`] if another process has the lock.
     pub fn open(path: &Path, access: Access) -> Result<Self> {
-        let file = File::open(path).map_err(|error| failed(ErrorKind::Open, "cannot open", path, error))?;
-        let metadata = file.metadata().map_err(|error| failed(ErrorKind::Stat, "cannot examine", path, error))?;
+        let file = File::open(path)
+            .map_err(|error| failed(ErrorKind::Open, "cannot open", path, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| failed(ErrorKind::Stat, "cannot examine", path, error))?;
         if metadata.is_dir() {
-            return Err(Error::new(ErrorKind::Open, format!("{:?} is a directory", path.display().to_string())));
+            return Err(Error::new(
+                ErrorKind::Open,
+                format!("{:?} is a directory", path.display().to_string()),
+            ));
         }
         if access == Access::Read {
-            return Ok(Self { file, path: path.to_owned() });
+            return Ok(Self {
+                file,
+                path: path.to_owned(),
+            });
         }
         let file = File::options()
             .read(true)
@@ -53,13 +62,19 @@ impl FileStorage {
             .open(path)
             .map_err(|error| failed(ErrorKind::ReadOnly, "cannot modify", path, error))?;
         lock(&file, path)?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
     }
 
     /// Which file it is.
     #[must_use]
     pub fn identity(&self) -> Option<FileIdentity> {
-        self.file.metadata().ok().map(|metadata| identity_of(&metadata))
+        self.file
+            .metadata()
+            .ok()
+            .map(|metadata| identity_of(&metadata))
     }
 }
 
@@ -76,7 +91,10 @@ fn lock(file: &File, path: &Path) -> Result<()> {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(
             ErrorKind::Locked,
-            format!("{:?} is being modified by another process", path.display().to_string()),
+            format!(
+                "{:?} is being modified by another process",
+                path.display().to_string()
+            ),
         )),
         // Some network file systems have no locks.
         Err(_) => Ok(()),
@@ -90,14 +108,20 @@ impl Storage for FileStorage {
 
     fn len(&self) -> Result<u64> {
         let metadata = self.file.metadata();
-        metadata.map(|metadata| metadata.len()).map_err(|error| failed(ErrorKind::Read, "cannot examine", &self.path, error))
+        metadata
+            .map(|metadata| metadata.len())
+            .map_err(|error| failed(ErrorKind::Read, "cannot examine", &self.path, error))
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         loop {
             match self.file.read_at(buffer, offset) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => return other.map_err(|error| failed(ErrorKind::Read, "cannot read", &self.path, error)),
+                other => {
+                    return other.map_err(|error| {
+                        failed(ErrorKind::Read, "cannot read", &self.path, error)
+                    });
+                }
             }
         }
     }
@@ -148,7 +172,10 @@ impl NewFile {
         };
         let (file, temporary) = unnamed_or_temporary(&directory, &destination)?;
         Ok(Self {
-            storage: FileStorage { file, path: path.to_owned() },
+            storage: FileStorage {
+                file,
+                path: path.to_owned(),
+            },
             destination,
             directory,
             replaced,
@@ -160,7 +187,10 @@ impl NewFile {
     #[must_use]
     pub fn all_identities(&self) -> Vec<FileIdentity> {
         let files = [Some(&self.storage.file), self.replaced.as_ref()];
-        let metadata = files.into_iter().flatten().filter_map(|file| file.metadata().ok());
+        let metadata = files
+            .into_iter()
+            .flatten()
+            .filter_map(|file| file.metadata().ok());
         metadata.map(|metadata| identity_of(&metadata)).collect()
     }
 
@@ -175,13 +205,27 @@ impl NewFile {
     /// # Errors
     /// [`ErrorKind::Rename`].
     pub fn put_in_place(mut self) -> Result<()> {
-        let failure = |error: std::io::Error| failed(ErrorKind::Rename, "cannot put the archive in place at", &self.destination, error);
+        let failure = |error: std::io::Error| {
+            failed(
+                ErrorKind::Rename,
+                "cannot put the archive in place at",
+                &self.destination,
+                error,
+            )
+        };
         if let Some(replaced) = &self.replaced {
             let metadata = replaced.metadata().map_err(failure)?;
             let permissions = std::fs::Permissions::from_mode(metadata.mode() & 0o7777);
             // The owner can be kept only by root; the mode goes last, since chown clears bits of it.
-            let _ = std::os::unix::fs::fchown(&self.storage.file, Some(metadata.uid()), Some(metadata.gid()));
-            self.storage.file.set_permissions(permissions).map_err(failure)?;
+            let _ = std::os::unix::fs::fchown(
+                &self.storage.file,
+                Some(metadata.uid()),
+                Some(metadata.gid()),
+            );
+            self.storage
+                .file
+                .set_permissions(permissions)
+                .map_err(failure)?;
         }
         let temporary = match self.temporary.take() {
             Some(temporary) => temporary,
@@ -190,7 +234,8 @@ impl NewFile {
                     return self.sync_directory();
                 }
                 let temporary = temporary_name(&self.directory, &self.destination)?;
-                self.link_to(&temporary).map_err(|error| failure(error.into()))?;
+                self.link_to(&temporary)
+                    .map_err(|error| failure(error.into()))?;
                 temporary
             }
         };
@@ -231,7 +276,10 @@ fn resolve(path: &Path) -> Result<PathBuf> {
             Err(_) => return Ok(at),
         }
     }
-    Err(Error::new(ErrorKind::Open, format!("{:?}: too many symbolic links", path.display().to_string())))
+    Err(Error::new(
+        ErrorKind::Open,
+        format!("{:?}: too many symbolic links", path.display().to_string()),
+    ))
 }
 
 /// The file at the destination, locked, if there is one.
@@ -240,26 +288,49 @@ fn existing(destination: &Path, locking: Lock) -> Result<Option<File>> {
     let metadata = match std::fs::metadata(destination) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(ErrorKind::Open, "cannot examine", destination, error)),
+        Err(error) => {
+            return Err(failed(
+                ErrorKind::Open,
+                "cannot examine",
+                destination,
+                error,
+            ));
+        }
     };
     let kind = metadata.file_type();
     if kind.is_dir() {
-        return Err(Error::new(ErrorKind::Open, format!("{} is a directory", quoted())));
+        return Err(Error::new(
+            ErrorKind::Open,
+            format!("{} is a directory", quoted()),
+        ));
     }
     if kind.is_fifo() || kind.is_char_device() || kind.is_socket() {
         return Err(Error::new(
             ErrorKind::Parameter,
-            format!("{} is not a regular file and cannot be written with random access; a pipable WIM could be written to it", quoted()),
+            format!(
+                "{} is not a regular file and cannot be written with random access; a pipable WIM could be written to it",
+                quoted()
+            ),
         ));
     }
     if !kind.is_file() {
-        return Err(Error::new(ErrorKind::Open, format!("{} is not a regular file", quoted())));
+        return Err(Error::new(
+            ErrorKind::Open,
+            format!("{} is not a regular file", quoted()),
+        ));
     }
     let file = File::options()
         .read(true)
         .write(true)
         .open(destination)
-        .map_err(|error| failed(ErrorKind::Open, "cannot open for writing", destination, error))?;
+        .map_err(|error| {
+            failed(
+                ErrorKind::Open,
+                "cannot open for writing",
+                destination,
+                error,
+            )
+        })?;
     if locking == Lock::Take {
         lock(&file, destination)?;
     }
@@ -271,7 +342,8 @@ fn unnamed_or_temporary(directory: &Path, destination: &Path) -> Result<(File, O
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     match open(directory, flags, mode) {
         Ok(file) => return Ok((File::from(file), None)),
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {}
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {
+        }
         Err(error) => return Err(failed(ErrorKind::Open, "cannot create", destination, error)),
     }
     let temporary = temporary_name(directory, destination)?;
@@ -287,8 +359,10 @@ fn unnamed_or_temporary(directory: &Path, destination: &Path) -> Result<(File, O
 /// A name in the destination's directory that nothing has.
 fn temporary_name(directory: &Path, destination: &Path) -> Result<PathBuf> {
     let mut random = [0; 6];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::new(ErrorKind::Open, "no random numbers for a temporary name").because(std::io::Error::from(error)))?;
+    getrandom::fill(&mut random).map_err(|error| {
+        Error::new(ErrorKind::Open, "no random numbers for a temporary name")
+            .because(std::io::Error::from(error))
+    })?;
     let suffix: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut name = std::ffi::OsString::from(".");
     name.push(destination.file_name().unwrap_or_default());

@@ -55,14 +55,20 @@ impl Host for NativeHost {
     }
 
     fn now(&self) -> FileTime {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        FileTime::from_unix(i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        FileTime::from_unix(
+            i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            now.subsec_nanos(),
+        )
     }
 
     fn random_guid(&self) -> Result<Guid> {
         let mut guid = [0; 16];
         getrandom::fill(&mut guid).map_err(|error| {
-            Error::new(ErrorKind::Unsupported, "the system gives no random numbers").because(io::Error::from(error))
+            Error::new(ErrorKind::Unsupported, "the system gives no random numbers")
+                .because(io::Error::from(error))
         })?;
         Ok(Guid(guid))
     }
@@ -107,7 +113,9 @@ impl Host for NativeHost {
         let mut data = Vec::new();
         File::open(path)?.take(limit + 1).read_to_end(&mut data)?;
         if data.len() as u64 > limit {
-            return Err(io::Error::other(format!("the file has more than {limit} bytes")));
+            return Err(io::Error::other(format!(
+                "the file has more than {limit} bytes"
+            )));
         }
         Ok(data)
     }

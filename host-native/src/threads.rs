@@ -84,6 +84,9 @@ mod tests {
                 assert!(queue.next().is_err());
             }));
         });
-        assert!(outcome.is_err(), "the panic is passed on at the end of the scope");
+        assert!(
+            outcome.is_err(),
+            "the panic is passed on at the end of the scope"
+        );
     }
 }

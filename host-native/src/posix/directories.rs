@@ -36,7 +36,11 @@ pub(super) const ROOT: Node = Node(u64::MAX);
 
 impl Directories {
     pub fn new(root: OwnedFd, follow: bool) -> Self {
-        let no_follow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let no_follow = if follow {
+            OFlags::empty()
+        } else {
+            OFlags::NOFOLLOW
+        };
         Self {
             flags: OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | no_follow,
             root: Arc::new(root),
@@ -73,7 +77,10 @@ impl Directories {
     /// The directory that an entry is in, and its name there.
     fn locate(&self, node: Node) -> (u32, Vec<u8>) {
         let inner = self.lock();
-        let rest = inner.names.get((node.0 & 0xFFFF_FFFF) as usize..).unwrap_or_default();
+        let rest = inner
+            .names
+            .get((node.0 & 0xFFFF_FFFF) as usize..)
+            .unwrap_or_default();
         let name = rest.split(|&byte| byte == 0).next().unwrap_or_default();
         ((node.0 >> 32) as u32, name.to_vec())
     }
@@ -93,7 +100,12 @@ impl Directories {
             if let Some(descriptor) = self.cached(at) {
                 break descriptor;
             }
-            let node = self.lock().directories.get(at as usize).copied().unwrap_or(ROOT);
+            let node = self
+                .lock()
+                .directories
+                .get(at as usize)
+                .copied()
+                .unwrap_or(ROOT);
             let (parent, name) = self.locate(node);
             closed.push((at, name));
             at = parent;
@@ -128,7 +140,12 @@ impl Directories {
         while at != ROOT {
             let (directory, name) = self.locate(at);
             names.push(name);
-            at = self.lock().directories.get(directory as usize).copied().unwrap_or(ROOT);
+            at = self
+                .lock()
+                .directories
+                .get(directory as usize)
+                .copied()
+                .unwrap_or(ROOT);
         }
         names.reverse();
         names.join(&b'/')

@@ -83,11 +83,17 @@ fn is_sparse(stat: &Stat) -> bool {
 
 fn link(directory: BorrowedFd<'_>, name: &[u8], bad_names: BadNames) -> Result<Link> {
     let target = readlinkat(directory, name, Vec::new()).map_err(|error| {
-        Error::new(ErrorKind::ReadLink, "cannot read the target of the symbolic link")
-            .because(std::io::Error::from(error))
+        Error::new(
+            ErrorKind::ReadLink,
+            "cannot read the target of the symbolic link",
+        )
+        .because(std::io::Error::from(error))
     })?;
     let wide = text::from_host(target.as_bytes(), bad_names).ok_or_else(|| {
-        Error::new(ErrorKind::Utf8, "the target of the symbolic link is not valid UTF-8")
+        Error::new(
+            ErrorKind::Utf8,
+            "the target of the symbolic link is not valid UTF-8",
+        )
     })?;
     let followed = statat(directory, name, AtFlags::empty());
     let to_directory =
@@ -106,7 +112,10 @@ pub(super) fn xattrs(path: &std::path::Path) -> (Option<Box<Extra>>, Vec<String>
         return (None, left_out);
     };
     let mut xattrs = Vec::new();
-    for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+    for name in names
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
+    {
         let shown = String::from_utf8_lossy(name);
         match get_xattr(path, name) {
             Ok(value) if name.len() <= 255 && value.len() <= 65535 => xattrs.push(Xattr {

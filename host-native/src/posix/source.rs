@@ -40,7 +40,8 @@ impl PosixSource {
     /// # Errors
     /// [`ErrorKind::Stat`] if there is none, [`ErrorKind::OpenDirectory`] if it cannot be read.
     pub fn open(path: &Path, options: PosixSourceOptions) -> Result<Self> {
-        let found = stat(path).map_err(|error| failed(ErrorKind::Stat, "cannot find", path, error))?;
+        let found =
+            stat(path).map_err(|error| failed(ErrorKind::Stat, "cannot find", path, error))?;
         if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
             return Err(Error::new(
                 ErrorKind::NotDirectory,
@@ -48,8 +49,14 @@ impl PosixSource {
             ));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = open(path, flags, Mode::empty())
-            .map_err(|error| failed(ErrorKind::OpenDirectory, "cannot open directory", path, error))?;
+        let root = open(path, flags, Mode::empty()).map_err(|error| {
+            failed(
+                ErrorKind::OpenDirectory,
+                "cannot open directory",
+                path,
+                error,
+            )
+        })?;
         Ok(Self {
             path: path.to_owned(),
             options,
@@ -70,7 +77,8 @@ impl PosixSource {
         if node == ROOT {
             return self.path.clone();
         }
-        self.path.join(OsStr::from_bytes(&self.directories.path(node)))
+        self.path
+            .join(OsStr::from_bytes(&self.directories.path(node)))
     }
 
     /// Adds what is known of one name in a directory.
@@ -87,9 +95,14 @@ impl PosixSource {
             let name: String = name.escape_ascii().to_string();
             let error = Error::new(
                 ErrorKind::Utf8,
-                format!("the file name (bytes \"{name}\") is not valid UTF-8; --escape-names keeps such names"),
+                format!(
+                    "the file name (bytes \"{name}\") is not valid UTF-8; --escape-names keeps such names"
+                ),
             );
-            batch.problems.push(EntryProblem { name: shown(), error });
+            batch.problems.push(EntryProblem {
+                name: shown(),
+                error,
+            });
             return;
         };
         let stat = match statat(directory, name, self.stat_flags()) {
@@ -97,20 +110,29 @@ impl PosixSource {
             Err(error) => {
                 let error = Error::new(ErrorKind::Stat, "cannot read the metadata of the file")
                     .because(std::io::Error::from(error));
-                batch.problems.push(EntryProblem { name: shown(), error });
+                batch.problems.push(EntryProblem {
+                    name: shown(),
+                    error,
+                });
                 return;
             }
         };
         let kind = match kind_of(directory.as_fd(), name, &stat, self.options.bad_names) {
             Ok(kind) => kind,
             Err(error) => {
-                batch.problems.push(EntryProblem { name: shown(), error });
+                batch.problems.push(EntryProblem {
+                    name: shown(),
+                    error,
+                });
                 return;
             }
         };
         let Some(node) = self.directories.node(number, name) else {
             let error = Error::new(ErrorKind::Memory, "too many names in one source");
-            batch.problems.push(EntryProblem { name: shown(), error });
+            batch.problems.push(EntryProblem {
+                name: shown(),
+                error,
+            });
             return;
         };
         let mut entry = entry_of(node, &stat, kind, self.options.dereference);
@@ -138,7 +160,14 @@ impl Source for PosixSource {
             .directories
             .open(0)
             .and_then(|root| Ok((fstat(&*root)?, root)))
-            .map_err(|error| failed(ErrorKind::Stat, "cannot read the metadata of", &self.path, error));
+            .map_err(|error| {
+                failed(
+                    ErrorKind::Stat,
+                    "cannot read the metadata of",
+                    &self.path,
+                    error,
+                )
+            });
         let (stat, root) = root?;
         let mut entry = entry_of(ROOT, &stat, wimforge_core::port::Kind::Directory, false);
         if wanted.xattrs {
@@ -152,7 +181,12 @@ impl Source for PosixSource {
 
     fn read_dir(&self, directory: Node, wanted: Wanted) -> Result<EntryBatch> {
         let failure = |error: Errno| {
-            failed(ErrorKind::OpenDirectory, "cannot open directory", self.full_path(directory), error)
+            failed(
+                ErrorKind::OpenDirectory,
+                "cannot open directory",
+                self.full_path(directory),
+                error,
+            )
         };
         let number = self.directories.register(directory);
         let descriptor = self.directories.open(number).map_err(failure)?;
@@ -168,7 +202,8 @@ impl Source for PosixSource {
     }
 
     fn open(&self, node: Node, _stream: u32) -> Result<Box<dyn OpenStream + '_>> {
-        let failure = |error: Errno| failed(ErrorKind::Open, "cannot open", self.full_path(node), error);
+        let failure =
+            |error: Errno| failed(ErrorKind::Open, "cannot open", self.full_path(node), error);
         let (directory, name) = self.directories.parent(node).map_err(failure)?;
         let follow = match self.options.dereference {
             true => OFlags::empty(),
