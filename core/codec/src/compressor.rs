@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use crate::{Format, Level, ParameterError, lzx, xpress};
+use crate::{Format, Level, ParameterError, lzms, lzx, xpress};
 
 /// Compresses chunks of one format. See the crate's page.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Compressor {
 enum Inner {
     Xpress(Box<xpress::Compressor>),
     Lzx(Box<lzx::Compressor>),
-    Lzms,
+    Lzms(Box<lzms::Compressor>),
 }
 
 impl Compressor {
@@ -33,7 +33,7 @@ impl Compressor {
         let inner = match format {
             Format::Xpress => Inner::Xpress(Box::new(xpress::Compressor::new(chunk_size, level))),
             Format::Lzx => Inner::Lzx(Box::new(lzx::Compressor::new(chunk_size, level))),
-            Format::Lzms => Inner::Lzms,
+            Format::Lzms => Inner::Lzms(Box::new(lzms::Compressor::new(chunk_size, level))),
         };
         Ok(Self { inner })
     }
@@ -44,7 +44,7 @@ impl Compressor {
         match self.inner {
             Inner::Xpress(_) => Format::Xpress,
             Inner::Lzx(_) => Format::Lzx,
-            Inner::Lzms => Format::Lzms,
+            Inner::Lzms(_) => Format::Lzms,
         }
     }
 
@@ -56,7 +56,7 @@ impl Compressor {
         match &mut self.inner {
             Inner::Xpress(inner) => inner.compress(input, output),
             Inner::Lzx(inner) => inner.compress(input, output),
-            Inner::Lzms => None,
+            Inner::Lzms(inner) => inner.compress(input, output),
         }
     }
 
@@ -66,7 +66,7 @@ impl Compressor {
         match format {
             Format::Xpress => xpress::memory(chunk_size, level),
             Format::Lzx => lzx::memory(chunk_size, level),
-            Format::Lzms => 0,
+            Format::Lzms => lzms::memory(chunk_size, level),
         }
     }
 }

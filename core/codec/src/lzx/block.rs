@@ -57,6 +57,38 @@ impl Frequencies {
         aligned: [0; ALIGNED],
     };
 
+    /// Adds other counts.
+    pub(super) fn add(&mut self, other: &Frequencies) {
+        for (a, b) in [
+            (&mut self.main[..], &other.main[..]),
+            (&mut self.length, &other.length),
+            (&mut self.aligned, &other.aligned),
+        ] {
+            for (a, b) in a.iter_mut().zip(b) {
+                *a += b;
+            }
+        }
+    }
+
+    /// Counts one item, `weight` times.
+    #[inline]
+    pub(super) fn add_item(&mut self, item: Item, literal: u8, weight: u32) {
+        let length = item_length(item);
+        if length == 1 {
+            self.main[usize::from(literal)] += weight;
+            return;
+        }
+        let adjusted = item_adjusted(item);
+        let slot = offset::slot(adjusted);
+        self.main[match_symbol(slot, length)] += weight;
+        if length >= MIN_LONG {
+            self.length[length - MIN_LONG] += weight;
+        }
+        if slot >= 8 {
+            self.aligned[(adjusted & 7) as usize] += weight;
+        }
+    }
+
     /// Counts the items that make up `data`.
     pub(super) fn count(&mut self, items: &[Item], data: &[u8]) {
         let mut pos = 0;

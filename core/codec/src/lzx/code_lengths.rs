@@ -22,6 +22,9 @@ const MAX_CODEWORD: u32 = 15;
 /// Lengths are differences modulo this.
 const MODULUS: u8 = 17;
 
+/// What a pretree symbol without a codeword is taken to cost.
+const UNUSED: u32 = 7;
+
 const ZEROS: u8 = 17;
 const MORE_ZEROS: u8 = 18;
 const SAME: u8 = 19;
@@ -106,39 +109,25 @@ impl Part {
     }
 
     /// Chooses runs and the pretree for the change from `old` to `new`, and returns the size in bits.
+    ///
+    /// Which runs pay depends on the pretree, which depends on the runs. First every run that there is
+    /// is taken; then the cheapest sequence under the pretree that this gave is found, from the end to
+    /// the start.
     pub(super) fn plan(&mut self, builder: &mut CodeBuilder, old: &[u8], new: &[u8]) -> u32 {
         let mut freqs = [0u32; SYMBOLS];
         self.count = 0;
-        let mut at = 0;
-        while at < new.len() {
-            let value = new[at];
-            let mut run = new[at..].iter().take_while(|&&v| v == value).count();
-            if value == 0 {
-                while run >= 20 {
-                    let taken = run.min(51);
-                    self.push(&mut freqs, MORE_ZEROS, taken as u16 - 20);
-                    at += taken;
-                    run -= taken;
-                }
-                if run >= 4 {
-                    self.push(&mut freqs, ZEROS, run as u16 - 4);
-                    at += run;
-                    run = 0;
-                }
+        self.all_runs(&mut freqs, old, new);
+        builder.lengths(&freqs, MAX_CODEWORD, &mut self.lengths);
+        let costs = self.lengths.map(|length| {
+            if length == 0 {
+                UNUSED
             } else {
-                while run >= 4 {
-                    let taken = run.min(5);
-                    self.push(&mut freqs, SAME, taken as u16 - 4);
-                    self.push(&mut freqs, difference(old[at], value), 0);
-                    at += taken;
-                    run -= taken;
-                }
+                u32::from(length)
             }
-            for _ in 0..run {
-                self.push(&mut freqs, difference(old[at], value), 0);
-                at += 1;
-            }
-        }
+        });
+        let mut freqs = [0u32; SYMBOLS];
+        self.count = 0;
+        self.cheapest_runs(&mut freqs, &costs, old, new);
         builder.lengths(&freqs, MAX_CODEWORD, &mut self.lengths);
         codewords(&self.lengths, &mut self.codes);
         let mut bits = 4 * SYMBOLS as u32;
@@ -146,6 +135,99 @@ impl Part {
             bits += freq * (u32::from(length) + extra_bits(symbol as u8));
         }
         bits
+    }
+
+    /// Tokens with every run taken.
+    fn all_runs(&mut self, freqs: &mut [u32; SYMBOLS], old: &[u8], new: &[u8]) {
+        let mut at = 0;
+        while at < new.len() {
+            let value = new[at];
+            let mut run = new[at..].iter().take_while(|&&v| v == value).count();
+            if value == 0 {
+                while run >= 20 {
+                    let taken = run.min(51);
+                    self.push(freqs, MORE_ZEROS, taken as u16 - 20);
+                    at += taken;
+                    run -= taken;
+                }
+                if run >= 4 {
+                    self.push(freqs, ZEROS, run as u16 - 4);
+                    at += run;
+                    run = 0;
+                }
+            } else {
+                while run >= 4 {
+                    let taken = run.min(5);
+                    self.push(freqs, SAME, taken as u16 - 4);
+                    self.push(freqs, difference(old[at], value), 0);
+                    at += taken;
+                    run -= taken;
+                }
+            }
+            for _ in 0..run {
+                self.push(freqs, difference(old[at], value), 0);
+                at += 1;
+            }
+        }
+    }
+
+    /// The tokens that cost least.
+    fn cheapest_runs(
+        &mut self,
+        freqs: &mut [u32; SYMBOLS],
+        costs: &[u32; SYMBOLS],
+        old: &[u8],
+        new: &[u8],
+    ) {
+        let cost = |symbol: u8| costs[usize::from(symbol)] + extra_bits(symbol);
+        // From each position to the end: the cost, and how many lengths the first token covers, with
+        // which symbol.
+        let mut rest = [0u32; super::MAX_MAIN + 1];
+        let mut choice = [(0u8, 0u8); super::MAX_MAIN];
+        let mut run = 0usize;
+        for at in (0..new.len()).rev() {
+            run = if at + 1 < new.len() && new[at + 1] == new[at] {
+                run + 1
+            } else {
+                1
+            };
+            let symbol = difference(old[at], new[at]);
+            let mut best = (cost(symbol) + rest[at + 1], (1, symbol));
+            let mut offer = |taken: usize, symbol: u8, price: u32| {
+                if price + rest[at + taken] < best.0 {
+                    best = (price + rest[at + taken], (taken as u8, symbol));
+                }
+            };
+            if run >= 4 && new[at] == 0 {
+                for taken in 4..=run.min(19) {
+                    offer(taken, ZEROS, cost(ZEROS));
+                }
+                if run >= 20 {
+                    offer(run.min(51), MORE_ZEROS, cost(MORE_ZEROS));
+                }
+            }
+            if run >= 4 {
+                offer(4, SAME, cost(SAME) + cost(symbol));
+            }
+            if run >= 5 {
+                offer(5, SAME, cost(SAME) + cost(symbol));
+            }
+            (rest[at], choice[at]) = best;
+        }
+        let mut at = 0;
+        while at < new.len() {
+            let (taken, symbol) = choice[at];
+            let extra = match symbol {
+                ZEROS | SAME => taken - 4,
+                MORE_ZEROS => taken - 20,
+                _ => 0,
+            };
+            self.push(freqs, symbol, u16::from(extra));
+            if symbol == SAME {
+                self.push(freqs, difference(old[at], new[at]), 0);
+            }
+            at += usize::from(taken);
+        }
     }
 
     pub(super) fn write(&self, writer: &mut BitWriter<'_>) {

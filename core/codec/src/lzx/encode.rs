@@ -1,5 +1,6 @@
 //! Encoding a chunk.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -9,27 +10,43 @@ use crate::matchfinder::PADDING;
 
 use super::block::{BlockCoder, Item};
 use super::parse_lazy::LazyParser;
+use super::thorough::Thorough;
 use super::{e8, window_order};
 
 /// Chunks below this size are not tried: the codes alone would take more.
 const MIN_CHUNK: usize = 48;
+
+/// Levels from this one on parse for the cheapest items.
+const FIRST_THOROUGH: u32 = 30;
 
 /// Encodes LZX chunks of one chunk size at one level.
 #[derive(Debug)]
 pub struct Compressor {
     chunk_size: usize,
     window: Vec<u8>,
-    items: Vec<Item>,
-    parser: LazyParser,
+    parser: Parser,
     coder: BlockCoder,
+}
+
+#[derive(Debug)]
+enum Parser {
+    Lazy(Box<LazyParser>, Vec<Item>),
+    Narrow(Box<Thorough<u16, { 1 << 16 }>>),
+    Wide(Box<Thorough<u32, { 1 << 18 }>>),
 }
 
 /// Bytes that a [`Compressor`] allocates.
 #[must_use]
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
-    let _ = level;
-    (size_of::<Compressor>() + size + PADDING + 4 * size + LazyParser::memory(size)) as u64
+    let parser = if level.0 < FIRST_THOROUGH {
+        4 * size + LazyParser::memory(size)
+    } else if chunk_size <= 1 << 16 {
+        Thorough::<u16, { 1 << 16 }>::memory(size)
+    } else {
+        Thorough::<u32, { 1 << 18 }>::memory(size)
+    };
+    (size_of::<Compressor>() + size + PADDING + parser) as u64
 }
 
 impl Compressor {
@@ -38,11 +55,20 @@ impl Compressor {
     pub fn new(chunk_size: u32, level: Level) -> Self {
         let order = window_order(chunk_size);
         let size = chunk_size as usize;
+        let parser = if level.0 < FIRST_THOROUGH {
+            Parser::Lazy(
+                Box::new(LazyParser::new(size, level)),
+                Vec::with_capacity(size),
+            )
+        } else if chunk_size <= 1 << 16 {
+            Parser::Narrow(Box::new(Thorough::new(chunk_size, level)))
+        } else {
+            Parser::Wide(Box::new(Thorough::new(chunk_size, level)))
+        };
         Compressor {
             chunk_size: size,
             window: vec![0; size + PADDING],
-            items: Vec::with_capacity(size),
-            parser: LazyParser::new(size, level),
+            parser,
             coder: BlockCoder::new(order),
         }
     }
@@ -61,14 +87,19 @@ impl Compressor {
         e8::encode(&mut self.window[..size]);
         self.coder.start();
         let window = &self.window[..size + PADDING];
-        self.parser.start(size);
-        let mut pos = 0;
-        while pos < size {
-            self.items.clear();
-            let end = self.parser.block(window, pos, size, &mut self.items);
-            self.coder
-                .write(&mut writer, &self.items, &window[pos..end]);
-            pos = end;
+        match &mut self.parser {
+            Parser::Lazy(parser, items) => {
+                parser.start(size);
+                let mut pos = 0;
+                while pos < size {
+                    items.clear();
+                    let end = parser.block(window, pos, size, items);
+                    self.coder.write(&mut writer, items, &window[pos..end]);
+                    pos = end;
+                }
+            }
+            Parser::Narrow(parser) => parser.chunk(window, size, &mut self.coder, &mut writer),
+            Parser::Wide(parser) => parser.chunk(window, size, &mut self.coder, &mut writer),
         }
         writer.finish()
     }

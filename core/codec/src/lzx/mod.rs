@@ -26,11 +26,16 @@
 
 mod block;
 pub(crate) mod code_lengths;
+mod cost;
 mod decode;
 mod e8;
 mod encode;
 mod offset;
 mod parse_lazy;
+mod parse_optimal;
+mod seed;
+mod split;
+mod thorough;
 
 pub use decode::Decompressor;
 pub use encode::{Compressor, memory};

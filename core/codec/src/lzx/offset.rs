@@ -70,6 +70,12 @@ impl Recent {
         (self.0 >> (Self::BITS * index) & Self::MASK) as u32
     }
 
+    /// Whether an offset is in the queue.
+    #[inline(always)]
+    pub(super) fn contains(self, offset: u32) -> bool {
+        (self.get(0) == offset) | (self.get(1) == offset) | (self.get(2) == offset)
+    }
+
     /// The queue after using an adjusted offset.
     #[inline(always)]
     pub(super) fn after(self, adjusted: u32) -> Recent {

@@ -6,9 +6,10 @@
 //! searched.
 
 pub(crate) mod chain;
+pub(crate) mod tables;
 mod word;
 
-pub(crate) use word::{load32, match_length};
+pub(crate) use word::{load32, load64, match_length};
 
 /// Bytes after the chunk that finders may read.
 pub(crate) const PADDING: usize = 32;

@@ -1,0 +1,56 @@
+//! What symbols cost, in fractions of a bit.
+
+/// Costs are in units of 2^-`FRACTION` bits.
+pub(crate) const FRACTION: u32 = 8;
+/// One bit.
+pub(crate) const BIT: u32 = 1 << FRACTION;
+
+const STEPS: usize = 256;
+
+/// log2(1 + i / STEPS), rounded, in units of 2^-FRACTION.
+const LOG: [u16; STEPS + 1] = {
+    // By repeated squaring of a fixed-point number in [1, 2): each squaring yields one bit.
+    let mut table = [0; STEPS + 1];
+    let mut i = 0;
+    while i <= STEPS {
+        let mut x: u128 = (1 << 60) + ((i as u128) << 60) / STEPS as u128;
+        let (mut log, mut bit) = (0u32, 0);
+        if x >= 2 << 60 {
+            log = 1 << (FRACTION + 4);
+            bit = FRACTION + 4;
+        }
+        while bit < FRACTION + 4 {
+            x = (x * x) >> 60;
+            log <<= 1;
+            if x >= 2 << 60 {
+                x >>= 1;
+                log |= 1;
+            }
+            bit += 1;
+        }
+        table[i] = ((log + 8) >> 4) as u16;
+        i += 1;
+    }
+    table
+};
+
+/// log2(x) in units of 2^-FRACTION, for x > 0.
+#[inline(always)]
+pub(crate) fn log2(x: u32) -> u32 {
+    let top = 31 - (x | 1).leading_zeros();
+    let rest = ((u64::from(x) << (31 - top)) >> (31 - 8)) as usize & (STEPS - 1);
+    (top << FRACTION) + u32::from(LOG[rest])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logarithms() {
+        for x in (1..100_000u32).chain([u32::MAX, 1 << 31]) {
+            let exact = f64::from(x).log2() * f64::from(BIT);
+            assert!((f64::from(log2(x)) - exact).abs() < 2.1, "{x}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Where to cut a chunk into blocks.
+//!
+//! A first parse is cut into segments; as long as merging some neighbours saves more on the headers
+//! than it costs in coding two kinds of data with one code, the best such pair is merged. Costs are
+//! entropies, headers are estimated from the number of symbols in use.
+
+use alloc::vec::Vec;
+
+use crate::entropy::{BIT, log2};
+
+use super::block::{Frequencies, Item, item_length};
+
+/// The most segments at first.
+const SEGMENTS: usize = 8;
+/// The smallest segment.
+const LEAST: usize = 2048;
+/// Bits of a block header, and bits per symbol in use. The first is on the high side: the parser
+/// adapts its choices to the code it is given, so a merger costs less than the rough parse says.
+const HEADER: i64 = 500;
+const PER_SYMBOL: i64 = 4;
+
+#[derive(Clone, Debug)]
+struct Segment {
+    items: usize,
+    bytes: usize,
+    cost: i64,
+    freqs: Frequencies,
+}
+
+/// Working space for splitting.
+#[derive(Debug)]
+pub(super) struct Splitter {
+    segments: Vec<Segment>,
+    /// What merging each segment with the next would save.
+    gains: Vec<i64>,
+}
+
+impl Splitter {
+    pub(super) fn new() -> Self {
+        Splitter {
+            segments: Vec::with_capacity(SEGMENTS),
+            gains: Vec::with_capacity(SEGMENTS),
+        }
+    }
+
+    /// Bytes that [`Splitter::new`] allocates.
+    pub(super) fn memory() -> usize {
+        SEGMENTS * (size_of::<Segment>() + size_of::<i64>())
+    }
+
+    /// Cuts the items of `data` into blocks and returns the number of blocks.
+    pub(super) fn split(&mut self, items: &[Item], data: &[u8]) -> usize {
+        self.segments.clear();
+        let target = (data.len() / SEGMENTS + 1).max(LEAST);
+        let (mut first, mut start, mut pos) = (0, 0, 0);
+        for (index, &item) in items.iter().enumerate() {
+            pos += item_length(item);
+            let last = index + 1 == items.len();
+            if last || (pos - start >= target && data.len() - pos >= LEAST) {
+                let mut freqs = Frequencies::ZERO;
+                freqs.count(&items[first..=index], &data[start..pos]);
+                let cost = cost(&freqs);
+                self.segments.push(Segment {
+                    items: index + 1 - first,
+                    bytes: pos - start,
+                    cost,
+                    freqs,
+                });
+                (first, start) = (index + 1, pos);
+            }
+        }
+        self.gains.clear();
+        for i in 1..self.segments.len() {
+            self.gains.push(self.gain(i - 1));
+        }
+        while let Some((i, &gain)) = self.gains.iter().enumerate().max_by_key(|(_, gain)| **gain) {
+            if gain < 0 {
+                break;
+            }
+            let next = self.segments.remove(i + 1);
+            self.gains.remove(i);
+            let segment = &mut self.segments[i];
+            segment.freqs.add(&next.freqs);
+            segment.items += next.items;
+            segment.bytes += next.bytes;
+            segment.cost += next.cost - gain;
+            if i > 0 {
+                self.gains[i - 1] = self.gain(i - 1);
+            }
+            if i < self.gains.len() {
+                self.gains[i] = self.gain(i);
+            }
+        }
+        self.segments.len()
+    }
+
+    fn gain(&self, i: usize) -> i64 {
+        let (a, b) = (&self.segments[i], &self.segments[i + 1]);
+        let mut both = a.freqs.clone();
+        both.add(&b.freqs);
+        a.cost + b.cost - cost(&both)
+    }
+
+    /// Size of a block in bytes, and its symbols.
+    pub(super) fn block(&self, index: usize) -> (usize, &Frequencies) {
+        let segment = &self.segments[index];
+        (segment.bytes, &segment.freqs)
+    }
+}
+
+fn cost(freqs: &Frequencies) -> i64 {
+    let mut sum = HEADER * i64::from(BIT);
+    for code in [&freqs.main[..], &freqs.length[..]] {
+        let total: u32 = code.iter().sum();
+        let all = log2(total.max(1));
+        for &freq in code {
+            if freq > 0 {
+                sum += i64::from(freq) * i64::from(all - log2(freq)) + PER_SYMBOL * i64::from(BIT);
+            }
+        }
+    }
+    sum
+}
