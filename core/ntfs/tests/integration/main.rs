@@ -9,6 +9,7 @@
 mod made;
 mod maker;
 mod mutated;
+mod random;
 mod support;
 #[cfg(target_os = "linux")]
 mod tools;

@@ -10,7 +10,7 @@ use wimforge_ntfs::ReadAt;
 use crate::made::{noise, text};
 use crate::maker::attribute::Attribute;
 use crate::maker::{DOS, Maker, ROOT, WIN32};
-use crate::support::exercise;
+use crate::support::{Dice, exercise};
 
 /// A small volume that has some of everything.
 fn volume(cluster: usize) -> Vec<u8> {
@@ -142,18 +142,6 @@ pub fn rounds(by_default: usize) -> usize {
     asked
         .and_then(|text| text.parse().ok())
         .unwrap_or(by_default)
-}
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
 }
 
 #[test]

@@ -81,6 +81,16 @@ impl Attribute {
         self
     }
 
+    pub fn with_sizes(mut self, size: u64, written: u64) -> Self {
+        if let Body::Clusters {
+            real, initialised, ..
+        } = &mut self.body
+        {
+            (*real, *initialised) = (size, written);
+        }
+        self
+    }
+
     pub fn with_unit_shift(mut self, shift: u16) -> Self {
         if let Body::Clusters { unit_shift, .. } = &mut self.body {
             *unit_shift = shift;
