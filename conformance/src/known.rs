@@ -6,26 +6,6 @@
 
 use crate::view::Block;
 
-/// Brings the text that a command prints to the common form.
-#[must_use]
-pub fn normalise_text(text: &str) -> String {
-    drop_empty_streams(text)
-}
-
-/// `dir --detailed` of 1.13.6 lists an unnamed data stream without contents for directories, which
-/// have none, and for links to directories that it wrote itself. 1.14.5 does not.
-fn drop_empty_streams(text: &str) -> String {
-    const EMPTY: &str = "\tUnnamed data stream:
-Hash              = 0x0000000000000000000000000000000000000000
-Uncompressed size = 0 bytes
-Compressed size   = 0 bytes
-Offset in WIM     = 0 bytes
-Part Number       = 0
-Reference Count   = 0
-Flags             = \n\n";
-    text.replace(EMPTY, "")
-}
-
 /// Brings the XML data to the common form. 1.13.6 writes a line feed behind the last element; 1.14.5
 /// does not.
 #[must_use]
@@ -49,23 +29,27 @@ pub fn is_comparable_listing_line(line: &str) -> bool {
 
 /// Brings a block of `dir --detailed` to the common form.
 pub fn normalise(block: &mut Block) {
-    drop_empty_unnamed_stream_of_directories(block);
+    drop_empty_unnamed_streams(block);
 }
 
 /// 1.13.6 writes an additional unnamed stream entry with a zero hash for every directory that has
 /// named streams and for every link to a directory. wimlib stopped that in 1.14.2: DISM refuses to
-/// apply such entries. The entry says nothing: directories have no unnamed data.
-fn drop_empty_unnamed_stream_of_directories(block: &mut Block) {
-    let directory = block
-        .facts
-        .iter()
-        .any(|line| line.trim() == "FILE_ATTRIBUTE_DIRECTORY is set");
-    if directory {
+/// apply such entries. It also lists an empty unnamed stream for all other directories, written by
+/// whomever, and none for links to files, which do have one. Such an entry says nothing.
+fn drop_empty_unnamed_streams(block: &mut Block) {
+    let directory_or_link = block.facts.iter().any(|line| {
+        [
+            "FILE_ATTRIBUTE_DIRECTORY is set",
+            "FILE_ATTRIBUTE_REPARSE_POINT is set",
+        ]
+        .contains(&line.trim())
+    });
+    if directory_or_link {
         block.streams.retain(|stream| {
-            let empty = stream
-                .facts
-                .iter()
-                .all(|fact| fact.ends_with("0x0000000000000000000000000000000000000000"));
+            let empty = stream.facts.iter().any(|fact| {
+                fact.starts_with("Hash ")
+                    && fact.ends_with("= 0x0000000000000000000000000000000000000000")
+            });
             !(stream.title == "Unnamed data stream:" && empty)
         });
     }

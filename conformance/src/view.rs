@@ -105,8 +105,15 @@ pub fn assert_same_eyes(one: &Imager, two: &Imager, wim: &Path) {
     }
     for (verb, args) in requests {
         let words: Vec<&str> = args.iter().map(String::as_str).collect();
-        let a = known::normalise_text(&one.show(verb, wim, &words).out());
-        let b = known::normalise_text(&two.show(verb, wim, &words).out());
+        let [a, b] = [one, two].map(|imager| {
+            let text = imager.show(verb, wim, &words).out();
+            if words.contains(&"--detailed") {
+                // Link groups may be numbered as one likes; their facts and order may not differ.
+                as_text(&blocks(&text))
+            } else {
+                text
+            }
+        });
         if a != b {
             let text = first_differing_lines(&a, &b);
             panic!(
@@ -180,6 +187,14 @@ impl Block {
         }
         lines
     }
+}
+
+fn as_text(blocks: &[Block]) -> String {
+    let mut text = String::new();
+    for block in blocks {
+        let _ = writeln!(text, "{:?}\n{}", block.path, block.lines().join("\n"));
+    }
+    text
 }
 
 fn first_differing_lines(a: &str, b: &str) -> String {

@@ -79,7 +79,7 @@ fn a_deep_tree() {
 
 #[test]
 fn a_wide_tree() {
-    agree(&fixed::wide(20_000), &Options::with(Compression::Xpress));
+    agree(&fixed::wide(5000), &Options::with(Compression::Xpress));
 }
 
 #[test]

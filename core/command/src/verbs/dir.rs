@@ -21,7 +21,7 @@ const BUFFER: usize = 64 << 10;
 /// Runs the command.
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
-    let reporter = Reporter::new(host, invocation.compat, invocation.quiet).to_stderr();
+    let reporter = Reporter::new(host, invocation.compat, invocation.quiet).on_stderr();
     let path = matches
         .get_one::<PathBuf>("WIMFILE")
         .cloned()
@@ -61,6 +61,16 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// What is said about the contents of an empty stream, which no blob holds.
+const EMPTY_BLOB: &str = "\
+Uncompressed size = 0 bytes
+Compressed size   = 0 bytes
+Offset in WIM     = 0 bytes
+Part Number       = 0
+Reference Count   = 0
+Flags             = 
+";
+
 struct Listing<'a> {
     archive: &'a Archive,
     image: &'a Image,
@@ -95,9 +105,7 @@ impl Listing<'_> {
         let _ = writeln!(out, "{}", "-".repeat(76));
         let _ = writeln!(out, "Full Path           = \"{}\"", Show(path));
         let short_name = image.short_name(dentry);
-        if !short_name.is_empty() {
-            let _ = writeln!(out, "Short Name          = \"{}\"", Show(short_name));
-        }
+        let _ = writeln!(out, "Short Name          = \"{}\"", Show(short_name));
         let _ = writeln!(
             out,
             "Attributes          = {:#010x}",
@@ -167,7 +175,7 @@ impl Listing<'_> {
                 None => {
                     let _ = writeln!(out, "Hash              = 0x{hash}");
                     if hash.is_zero() {
-                        out.push_str("Uncompressed size = 0 bytes\n");
+                        out.push_str(EMPTY_BLOB);
                     }
                 }
             }
