@@ -21,6 +21,8 @@ pub mod image;
 pub mod limits;
 pub mod port;
 pub mod scan;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;
 pub mod write;

@@ -255,7 +255,7 @@ impl Run<'_, '_> {
                 if let Err(error) = self.check_cancelled() {
                     break Err(error);
                 }
-                match queue.next() {
+                match queue.oldest() {
                     Ok(Some(Ok(()))) => {
                         done = (done + BATCH as u64).min(total as u64);
                         self.progress(Phase::CreateFiles, done, total);

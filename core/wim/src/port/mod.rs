@@ -5,6 +5,7 @@
 //! owned data crosses.
 
 pub mod memory;
+pub mod memory_target;
 mod observer;
 mod sink;
 mod source;
@@ -20,4 +21,4 @@ pub use source::{
 };
 pub use storage::{Storage, read_exact_at, read_vec_at};
 pub use target::{FileMetadata, LinkTarget, Missed, Target, TargetFile};
-pub use workers::{Inline, Ordered, Pool, Task, WorkerState, Workers};
+pub use workers::{Drive, Inline, Ordered, Pool, Task, WorkerState, Workers};

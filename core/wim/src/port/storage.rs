@@ -5,6 +5,10 @@ use crate::{Error, ErrorKind, Result};
 /// A file that can be read and written at any position, such as the archive itself.
 ///
 /// Methods take `&self` so that several workers can read at once; there is one writer at a time.
+#[allow(
+    clippy::len_without_is_empty,
+    reason = "a file's length; nobody asks whether it is empty"
+)]
 pub trait Storage: Sync {
     /// Its name for messages.
     fn name(&self) -> String;

@@ -11,6 +11,9 @@ use crate::{Error, ErrorKind, Result};
 /// One piece of work. It owns or borrows (for `'env`) everything it needs.
 pub type Task<'env> = Box<dyn FnOnce(&mut WorkerState) + Send + 'env>;
 
+/// What submits tasks and takes their results.
+pub type Drive<'env> = Box<dyn FnOnce(&dyn Pool<'env>) + 'env>;
+
 /// Runs tasks, on threads where the host has them.
 pub trait Workers: Sync {
     /// How many tasks can run at once; at least 1. Decides only how much is in flight, never what
@@ -19,7 +22,7 @@ pub trait Workers: Sync {
 
     /// Calls `drive` with a pool that accepts tasks, and returns when `drive` has returned and
     /// every task has ended.
-    fn scope<'env>(&self, drive: Box<dyn FnOnce(&dyn Pool<'env>) + 'env>);
+    fn scope<'env>(&self, drive: Drive<'env>);
 }
 
 /// Accepts tasks.
@@ -99,7 +102,7 @@ impl Workers for Inline {
         1
     }
 
-    fn scope<'env>(&self, drive: Box<dyn FnOnce(&dyn Pool<'env>) + 'env>) {
+    fn scope<'env>(&self, drive: Drive<'env>) {
         struct Now(std::cell::RefCell<WorkerState>);
         impl<'env> Pool<'env> for Now {
             fn spawn(&self, task: Task<'env>) {
@@ -145,7 +148,7 @@ impl<'pool, 'env, T: Send + 'env> Ordered<'pool, 'env, T> {
     ///
     /// # Errors
     /// [`ErrorKind::Memory`] if a worker died.
-    pub fn next(&mut self) -> Result<Option<T>> {
+    pub fn oldest(&mut self) -> Result<Option<T>> {
         match self.pending.pop_front() {
             None => Ok(None),
             Some(receiver) => receiver

@@ -243,7 +243,7 @@ impl Driver<'_, '_> {
                 "stopped while reading file data",
             ));
         }
-        let Some(done) = self.queue.next()? else {
+        let Some(done) = self.queue.oldest()? else {
             return Ok(false);
         };
         match done {

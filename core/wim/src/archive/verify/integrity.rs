@@ -59,7 +59,7 @@ pub(super) fn check(
                 queue.submit(move |_| hash_range(storage, range.clone(), observer));
                 next += 1;
             }
-            let hash = match queue.next() {
+            let hash = match queue.oldest() {
                 Ok(Some(hash)) => hash,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
