@@ -324,7 +324,7 @@ pub enum Fault {
     DuplicateName,
     #[error("an entry of directory {0}")]
     ForeignEntry(u64),
-    #[error("the directory does not have this name (two parents, or a loop)")]
+    #[error("a directory that is elsewhere, or here under another name")]
     ForeignDirectory,
     #[error("not a directory")]
     NotDirectory,

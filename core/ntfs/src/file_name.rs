@@ -88,7 +88,7 @@ impl<'a> FileName<'a> {
     pub(crate) fn fingerprint(&self) -> u64 {
         // FNV-1a over words, finished with a multiply-and-shift: a damaged volume can be made to
         // collide, which then only hides that a directory entry is out of date.
-        let mut hash = 0xCBF2_9CE4_8422_2325 ^ self.parent.0;
+        let mut hash = 0xCBF2_9CE4_8422_2325 ^ self.parent.number();
         hash = (hash ^ self.space as u64).wrapping_mul(0x0100_0000_01B3);
         for unit in self.name {
             hash = (hash ^ u64::from(unit.get())).wrapping_mul(0x0100_0000_01B3);

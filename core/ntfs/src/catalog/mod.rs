@@ -10,6 +10,7 @@
 
 mod scan;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::directory::{Entry, Listing};
@@ -47,7 +48,7 @@ struct Slot {
     security: u32,
     first_stream: u32,
     first_name: u32,
-    /// The directory that a directory is in.
+    /// The directory that has its first name.
     parent: u32,
     streams: u16,
     names: u16,
@@ -69,12 +70,10 @@ mod flag {
     pub const SECURITY_INLINE: u16 = 0x20;
     /// The descriptor is in clusters.
     pub const SECURITY_ELSEWHERE: u16 = 0x40;
-    /// A directory with more than one name.
-    pub const MANY_PARENTS: u16 = 0x80;
     /// An attribute that its attribute list does not name.
-    pub const UNLISTED: u16 = 0x100;
+    pub const UNLISTED: u16 = 0x80;
     /// Bit 0 of the version: names in the directory may differ in case only.
-    pub const CASE_SENSITIVE: u16 = 0x200;
+    pub const CASE_SENSITIVE: u16 = 0x100;
 }
 
 /// A stream.
@@ -170,16 +169,19 @@ impl Catalog {
         })
     }
 
-    /// Reads a directory and checks every entry against the file it names: the file must exist, and
-    /// a directory must have no other parent. So every directory is found once at most, however the
-    /// volume is damaged.
+    /// Reads a directory and checks every entry against the file it names. The file must exist; and a
+    /// directory is listed only where its first name says it is, and once. So whoever follows the
+    /// listings from the root comes to an end, however the volume is damaged.
+    ///
+    /// An entry of a file that does not have this name any more is listed: see
+    /// [`FileInfo::has_name`].
     ///
     /// # Errors
     /// Damage of the directory; damaged entries are in [`Listing::refused`].
     pub fn list(&self, volume: &Volume, directory: FileReference) -> Result<Listing> {
         let mut listing = volume.list(directory)?;
-        let parent = listing.directory();
-        let mut directories = Vec::new();
+        let parent = listing.directory().number();
+        let mut directories = HashSet::new();
         listing.check(|entry| {
             let info = self.get(entry.reference).map_err(|error| {
                 // The catalogue only knows that something is wrong.
@@ -187,24 +189,13 @@ impl Catalog {
                 let damage = file.and_then(|file| file.standard_information());
                 damage.err().unwrap_or(error)
             })?;
-            if info.is_directory() {
-                info.check_parent(parent, &entry)?;
-                directories.push(entry.reference.number());
+            let record = info.reference.number() as u32;
+            let at_home = || u64::from(info.slot.parent) == parent;
+            if info.is_directory() && !(at_home() && directories.insert(record)) {
+                return Err(Fault::ForeignDirectory.at(record));
             }
             Ok(())
         });
-        // Two names of one directory can only come from damage made on purpose.
-        directories.sort_unstable();
-        let twice = |number: &u64| {
-            let at = directories.partition_point(|other| other < number);
-            directories.get(at + 1) == Some(number)
-        };
-        if directories.windows(2).any(|pair| pair[0] == pair[1]) {
-            listing.check(|entry| match twice(&entry.reference.number()) {
-                true => Err(Fault::ForeignDirectory.at(entry.reference.number() as u32)),
-                false => Ok(()),
-            });
-        }
         Ok(listing)
     }
 
@@ -356,14 +347,5 @@ impl<'a> FileInfo<'a> {
             is_sparse: slot.flags & stream_flag::SPARSE != 0,
             is_encrypted: slot.flags & stream_flag::ENCRYPTED != 0,
         })
-    }
-
-    fn check_parent(&self, parent: FileReference, entry: &Entry<'_>) -> Result<()> {
-        let parent = u64::from(self.slot.parent) == parent.number();
-        if parent && !self.has(flag::MANY_PARENTS) && self.has_name(entry) {
-            Ok(())
-        } else {
-            Err(Fault::ForeignDirectory.at(self.reference.number() as u32))
-        }
     }
 }

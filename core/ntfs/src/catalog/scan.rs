@@ -242,11 +242,10 @@ impl Scan<'_> {
                 count(&mut draft.slot.names, place, "names")?;
                 if file_name.space != NameSpace::Dos {
                     draft.slot.links += 1;
-                    if draft.slot.parent != u32::MAX {
-                        draft.slot.flags |= flag::MANY_PARENTS;
+                    if draft.slot.parent == u32::MAX {
+                        let parent = file_name.parent.number();
+                        draft.slot.parent = u32::try_from(parent).unwrap_or(u32::MAX);
                     }
-                    let parent = file_name.parent.number();
-                    draft.slot.parent = u32::try_from(parent).unwrap_or(u32::MAX);
                 }
             }
             AttributeType::SECURITY_DESCRIPTOR => match attribute.form {

@@ -263,7 +263,7 @@ impl<'a> Filler<'a> {
         self.expected.insert("/sparse".into(), streams);
     }
 
-    /// Files that grow in turns, so that each has hundreds of runs.
+    /// Files that grow in turns.
     fn fragments(&mut self) {
         let mut files: Vec<_> = (0..4u64)
             .map(|number| {
@@ -278,7 +278,6 @@ impl<'a> Filler<'a> {
                 let size = sizes[(round as usize + number) % 4];
                 let piece = noise(size, round * 4 + number as u64 + 10);
                 file.write_all(&piece).unwrap();
-                file.sync_data().unwrap();
                 data.extend(piece);
             }
         }

@@ -14,6 +14,7 @@ use crate::support::{Tree, open};
 fn entries_that_are_out_of_date() {
     let mut maker = Maker::new(4096, 1024);
     let good = maker.file(ROOT, "good");
+    let good_directory = maker.directory(ROOT, "home");
     maker.entry(good, ROOT, "other name", POSIX);
     let unused = maker.file(ROOT, "unused");
     maker.records.get_mut(&unused).unwrap().flags = 0;
@@ -31,7 +32,10 @@ fn entries_that_are_out_of_date() {
         *head += 1 << 48;
     }
     maker.entry(10_000, ROOT, "nowhere", POSIX);
-    // A directory in two places, and two that contain each other.
+    // Directories in two places, under two names, and within themselves.
+    let both = maker.directory(ROOT, "both");
+    maker.link(both, good_directory, "both again", POSIX);
+    maker.entry(both, ROOT, "both also", POSIX);
     let twice = maker.directory(ROOT, "twice");
     let inner = maker.directory(twice, "inner");
     maker.entry(twice, inner, "loop", POSIX);
@@ -41,8 +45,10 @@ fn entries_that_are_out_of_date() {
         tree.paths(),
         [
             "/",
+            "/both",
             "/extended",
             "/good",
+            "/home",
             "/other name",
             "/twice",
             "/twice/inner"
@@ -63,7 +69,9 @@ fn entries_that_are_out_of_date() {
         refused,
         [
             ("/an extension", Fault::IsExtension(extended)),
+            ("/both also", Fault::ForeignDirectory),
             ("/broken", Fault::NoAttribute),
+            ("/home/both again", Fault::ForeignDirectory),
             ("/nowhere", Fault::BeyondMft),
             (
                 "/reused",
