@@ -86,7 +86,7 @@ impl Image {
         let file = fs::File::create(image.path()).unwrap();
         file.set_len(megabytes << 20).unwrap();
         let path = image.path();
-        let arguments = [&["-F", "-q"], options, &[path.to_str().unwrap()]].concat();
+        let arguments = [&["-F", "-q", "-Q"], options, &[path.to_str().unwrap()]].concat();
         assert!(run("mkntfs", &arguments));
         image
     }
