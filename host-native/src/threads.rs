@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crossbeam_channel::{Sender, unbounded};
-use wimforge_core::port::{Pool, Task, WorkerState, Workers};
+use wimforge_core::port::{Drive, Pool, Task, WorkerState, Workers};
 
 /// A fixed number of threads, started for each scope.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl Workers for Threads {
         self.0.get()
     }
 
-    fn scope<'env>(&self, drive: Box<dyn FnOnce(&dyn Pool<'env>) + 'env>) {
+    fn scope<'env>(&self, drive: Drive<'env>) {
         let (sender, receiver) = unbounded::<Task<'env>>();
         std::thread::scope(|scope| {
             for _ in 0..self.0.get() {
@@ -68,7 +68,7 @@ mod tests {
                     number
                 });
             }
-            while let Some(number) = queue.next().unwrap() {
+            while let Some(number) = queue.oldest().unwrap() {
                 slot.push(number);
             }
         }));
@@ -81,7 +81,7 @@ mod tests {
             Threads::new(1).scope(Box::new(|pool| {
                 let mut queue = Ordered::new(pool);
                 queue.submit(|_| -> u8 { panic!("on purpose") });
-                assert!(queue.next().is_err());
+                assert!(queue.oldest().is_err());
             }));
         });
         assert!(

@@ -74,7 +74,7 @@ impl<'a> Reporter<'a> {
 
     /// Information goes to standard error.
     #[must_use]
-    pub fn to_stderr(mut self) -> Self {
+    pub fn on_stderr(mut self) -> Self {
         self.to_stderr = true;
         self
     }
@@ -222,7 +222,7 @@ impl Observer for Reporter<'_> {
                 total,
             } => self.progress(*phase, *unit, *done, *total),
             Event::Finished { .. } => self.end_line(),
-            Event::ScanBegin { source, target } if target.is_empty() => {
+            Event::ScanBegin { source, target: [] } => {
                 self.line(&format!("Scanning \"{source}\""));
             }
             Event::ScanBegin { source, target } => {

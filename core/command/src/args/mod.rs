@@ -17,8 +17,11 @@ pub struct Verb {
     pub command: Command,
 }
 
+/// Makes the definition of a command.
+type Define = fn() -> Command;
+
 /// Every command.
-const VERBS: [(&str, fn() -> Command); 6] = [
+const VERBS: [(&str, Define); 6] = [
     ("capture", capture::capture),
     ("append", capture::append),
     ("apply", read::apply),

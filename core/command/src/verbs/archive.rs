@@ -84,18 +84,6 @@ pub fn select(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<S
     ))
 }
 
-/// As [`select`], for commands that work on one image.
-pub fn select_one(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<u32> {
-    match select(archive, operand, path)? {
-        Selected::One(index) => Ok(index),
-        Selected::All if archive.xml.image_count() == 1 => Ok(1),
-        Selected::All => Err(Error::new(
-            ErrorKind::NoSuchImage,
-            "please name a single image",
-        )),
-    }
-}
-
 /// The tree of an image; what was mended in it is a warning.
 pub fn read_image(
     archive: &Archive,

@@ -230,7 +230,7 @@ impl Request {
             .because(error)
         })?;
         CaptureConfig::parse(&text, &path.display().to_string(), case, &mut |warning| {
-            reporter.warning(warning)
+            reporter.warning(warning);
         })
     }
 }

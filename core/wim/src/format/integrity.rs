@@ -114,7 +114,7 @@ impl Recorder {
         let full = (done / u64::from(piece_size)) as usize;
         let mut pieces: Vec<_> = known.iter().take(full).copied().map(Some).collect();
         pieces.resize(full, None);
-        let current = (done % u64::from(piece_size) == 0).then(Hasher::new);
+        let current = done.is_multiple_of(u64::from(piece_size)).then(Hasher::new);
         Self {
             piece_size,
             pieces,
@@ -160,10 +160,9 @@ impl Recorder {
 
     /// The file was cut off at `position`.
     pub fn truncate(&mut self, position: u64) {
-        let full =
-            (position.saturating_sub(Header::SIZE as u64) / u64::from(self.piece_size)) as usize;
-        let at_start =
-            (position.saturating_sub(Header::SIZE as u64)) % u64::from(self.piece_size) == 0;
+        let done = position.saturating_sub(Header::SIZE as u64);
+        let full = (done / u64::from(self.piece_size)) as usize;
+        let at_start = done.is_multiple_of(u64::from(self.piece_size));
         self.current = at_start.then(Hasher::new);
         self.pieces.truncate(full);
         self.position = position;

@@ -546,7 +546,7 @@ mod tests {
     #[test]
     fn walking_is_in_order() {
         let mut image = Image::new();
-        let mut add = |image: &mut Image, name: &str| {
+        let add = |image: &mut Image, name: &str| {
             let inode = image.add_inode(Inode::default(), &[], &[]).unwrap();
             let name = image.add_name(name.as_bytes()).unwrap();
             image.add_dentry(name, inode).unwrap()

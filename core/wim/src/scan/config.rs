@@ -311,7 +311,7 @@ mod tests {
         let mut warnings = Vec::new();
         let text = b"x\n[Odd]\n[ExclusionList]\nc:\\y";
         let config = CaptureConfig::parse(text, "cfg", Case::Sensitive, &mut |w| {
-            warnings.push(w.to_string())
+            warnings.push(w.to_string());
         })
         .unwrap();
         assert!(config.excludes(b"/y"));

@@ -622,10 +622,12 @@ impl<'a> Scanner<'a> {
         let is_directory = inode.attributes.is_directory();
         let is_reparse_point = inode.attributes.is_reparse_point();
         let id = self.scanned.image.add_inode(inode, &streams.all, &stored)?;
-        if entry.shared && !is_directory && !is_reparse_point {
-            if let Some(identity) = entry.identity {
-                self.linked.insert(identity, id);
-            }
+        if entry.shared
+            && !is_directory
+            && !is_reparse_point
+            && let Some(identity) = entry.identity
+        {
+            self.linked.insert(identity, id);
         }
         Ok(Added {
             inode: id,

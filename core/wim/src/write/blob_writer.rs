@@ -148,9 +148,4 @@ impl Streamed {
             true,
         )))
     }
-
-    /// Takes back what was written.
-    pub fn abandon(self, output: &mut Output<'_>) {
-        output.rewind(self.offset);
-    }
 }

@@ -119,7 +119,7 @@ fn write_compressed(
                     std::mem::replace(&mut batch, Vec::with_capacity(batch_size)),
                 );
                 if queue.in_flight() > MOST_IN_FLIGHT {
-                    write(queue.next()?)?;
+                    write(queue.oldest()?)?;
                 }
             }
         }
@@ -128,7 +128,7 @@ fn write_compressed(
     if !batch.is_empty() {
         submit(&mut queue, batch);
     }
-    while write(queue.next()?)? {}
+    while write(queue.oldest()?)? {}
     match streamed.end(output)? {
         StreamedEnd::NotSmaller => Ok(None),
         StreamedEnd::Written(mut resource) => {

@@ -473,7 +473,7 @@ impl<'a> Decoder<'a> {
             }
             at += length;
         }
-        if !(raw.main_hash.is_zero() && !unnamed.is_empty()) {
+        if !raw.main_hash.is_zero() || unnamed.is_empty() {
             unnamed.insert(0, raw.main_hash);
         }
         let mut streams = self.classify(at, &unnamed, attributes)?;

@@ -248,7 +248,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
                 "stopped while writing file data",
             ));
         }
-        let Some(done) = self.queue.next()? else {
+        let Some(done) = self.queue.oldest()? else {
             return Ok(false);
         };
         match done {
