@@ -23,6 +23,7 @@ mod copy;
 mod entropy;
 mod format;
 mod huffman;
+mod incompressible;
 pub mod lzms;
 pub mod lznt1;
 pub mod lzx;

@@ -135,7 +135,6 @@ pub(super) struct BlockCoder {
     /// Alphabet of the main code.
     symbols: usize,
     order: u32,
-    freqs: Frequencies,
     old: Lengths,
     new: Lengths,
     parts: [Part; 3],
@@ -152,7 +151,6 @@ impl BlockCoder {
             builder: CodeBuilder::new(MAX_MAIN),
             symbols: LITERALS + HEADERS * offset::slots(order),
             order,
-            freqs: Frequencies::ZERO,
             old: Lengths::ZERO,
             new: Lengths::ZERO,
             parts: [Part::new(), Part::new(), Part::new()],
@@ -170,9 +168,20 @@ impl BlockCoder {
 
     /// Writes `data` as one block of these items.
     pub(super) fn write(&mut self, writer: &mut BitWriter<'_>, items: &[Item], data: &[u8]) {
-        self.freqs = Frequencies::ZERO;
-        self.freqs.count(items, data);
-        let (freqs, new) = (&self.freqs, &mut self.new);
+        let mut freqs = Frequencies::ZERO;
+        freqs.count(items, data);
+        self.write_counted(writer, items, data, &freqs);
+    }
+
+    /// The same for items that have been counted.
+    pub(super) fn write_counted(
+        &mut self,
+        writer: &mut BitWriter<'_>,
+        items: &[Item],
+        data: &[u8],
+        freqs: &Frequencies,
+    ) {
+        let new = &mut self.new;
         let n = self.symbols;
         self.builder
             .lengths(&freqs.main[..n], MAX_MAIN_CODEWORD, &mut new.main[..n]);

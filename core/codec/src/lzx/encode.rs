@@ -6,10 +6,13 @@ use alloc::vec::Vec;
 
 use crate::Level;
 use crate::bits::BitWriter;
+use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
+use crate::matchfinder::tables::Position;
 
 use super::block::{BlockCoder, Item};
-use super::parse_lazy::LazyParser;
+use super::parse_lazy::{LazyParser, MAX_BLOCK};
+use super::split::Splitter;
 use super::thorough::Thorough;
 use super::{e8, window_order};
 
@@ -30,7 +33,8 @@ pub struct Compressor {
 
 #[derive(Debug)]
 enum Parser {
-    Lazy(Box<LazyParser>, Vec<Item>),
+    Lazy(Box<LazyParser<u16>>, Vec<Item>, Splitter),
+    LazyWide(Box<LazyParser<u32>>, Vec<Item>, Splitter),
     Narrow(Box<Thorough<u16, { 1 << 16 }>>),
     Wide(Box<Thorough<u32, { 1 << 18 }>>),
 }
@@ -40,7 +44,7 @@ enum Parser {
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
     let parser = if level.0 < FIRST_THOROUGH {
-        4 * size + LazyParser::memory(size)
+        4 * size + LazyParser::<u32>::memory(size) + Splitter::memory()
     } else if chunk_size <= 1 << 16 {
         Thorough::<u16, { 1 << 16 }>::memory(size)
     } else {
@@ -56,10 +60,12 @@ impl Compressor {
         let order = window_order(chunk_size);
         let size = chunk_size as usize;
         let parser = if level.0 < FIRST_THOROUGH {
-            Parser::Lazy(
-                Box::new(LazyParser::new(size, level)),
-                Vec::with_capacity(size),
-            )
+            let (items, splitter) = (Vec::with_capacity(size.min(MAX_BLOCK)), Splitter::new());
+            if chunk_size <= 1 << 16 {
+                Parser::Lazy(Box::new(LazyParser::new(size, level)), items, splitter)
+            } else {
+                Parser::LazyWide(Box::new(LazyParser::new(size, level)), items, splitter)
+            }
         } else if chunk_size <= 1 << 16 {
             Parser::Narrow(Box::new(Thorough::new(chunk_size, level)))
         } else {
@@ -77,7 +83,7 @@ impl Compressor {
     /// would not be smaller than the chunk or not fit, or if the chunk is too large.
     pub fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
         let size = input.len();
-        if !(MIN_CHUNK..=self.chunk_size).contains(&size) {
+        if !(MIN_CHUNK..=self.chunk_size).contains(&size) || is_incompressible(input) {
             return None;
         }
         let room = output.len().min(size - 1);
@@ -88,19 +94,59 @@ impl Compressor {
         self.coder.start();
         let window = &self.window[..size + PADDING];
         match &mut self.parser {
-            Parser::Lazy(parser, items) => {
-                parser.start(size);
-                let mut pos = 0;
-                while pos < size {
-                    items.clear();
-                    let end = parser.block(window, pos, size, items);
-                    self.coder.write(&mut writer, items, &window[pos..end]);
-                    pos = end;
-                }
+            Parser::Lazy(parser, items, splitter) => {
+                lazily(
+                    parser,
+                    items,
+                    splitter,
+                    window,
+                    size,
+                    &mut self.coder,
+                    &mut writer,
+                );
+            }
+            Parser::LazyWide(parser, items, splitter) => {
+                lazily(
+                    parser,
+                    items,
+                    splitter,
+                    window,
+                    size,
+                    &mut self.coder,
+                    &mut writer,
+                );
             }
             Parser::Narrow(parser) => parser.chunk(window, size, &mut self.coder, &mut writer),
             Parser::Wide(parser) => parser.chunk(window, size, &mut self.coder, &mut writer),
         }
         writer.finish()
+    }
+}
+
+/// Compresses a chunk with the lazy parser.
+fn lazily<P: Position>(
+    parser: &mut LazyParser<P>,
+    items: &mut Vec<Item>,
+    splitter: &mut Splitter,
+    window: &[u8],
+    size: usize,
+    coder: &mut BlockCoder,
+    writer: &mut BitWriter<'_>,
+) {
+    parser.start(size);
+    let mut pos = 0;
+    while pos < size {
+        items.clear();
+        let end = parser.block(window, pos, size, items);
+        let blocks = splitter.split(items, &window[pos..end]);
+        let mut rest = items.as_slice();
+        for block in 0..blocks {
+            let (bytes, count) = splitter.extent(block);
+            let (_, freqs) = splitter.block(block);
+            let (these, others) = rest.split_at(count);
+            coder.write_counted(writer, these, &window[pos..pos + bytes], freqs);
+            rest = others;
+            pos += bytes;
+        }
     }
 }

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::Level;
+use crate::matchfinder::tables::Position;
 use crate::matchfinder::{
     chain::{ChainFinder, Match},
-    match_length,
+    load64, match_length,
 };
 
 use super::block::{Item, LITERAL_ITEM, item};
@@ -13,29 +14,29 @@ use super::offset::{ADJUST, Recent};
 use super::{MAX_MATCH, MIN_MATCH};
 
 /// The largest block.
-const MAX_BLOCK: usize = 1 << 16;
+pub(super) const MAX_BLOCK: usize = 1 << 16;
 
 /// See the module's page.
 #[derive(Debug)]
-pub(super) struct LazyParser {
-    finder: ChainFinder,
+pub(super) struct LazyParser<P> {
+    finder: ChainFinder<P>,
     recent: Recent,
     depth: u32,
     nice: usize,
 }
 
-impl LazyParser {
+impl<P: Position> LazyParser<P> {
     pub(super) fn new(size: usize, level: Level) -> Self {
         LazyParser {
             finder: ChainFinder::new(size),
             recent: Recent::START,
-            depth: (level.0 * 3 / 4).max(1),
+            depth: (level.0 * 3 / 5).max(1),
             nice: (level.0 as usize * 2).clamp(8, MAX_MATCH),
         }
     }
 
     pub(super) fn memory(size: usize) -> usize {
-        ChainFinder::memory(size)
+        ChainFinder::<P>::memory(size)
     }
 
     pub(super) fn start(&mut self, size: usize) {
@@ -76,7 +77,7 @@ impl LazyParser {
             while next < end && found.0.length < self.nice {
                 let other = self.choose(window, next, size, end, found.0.length.saturating_sub(2));
                 next += 1;
-                if worth(other) <= worth(found) + 2 {
+                if worth(other) <= worth(found) + 1 {
                     break;
                 }
                 items.push(LITERAL_ITEM);
@@ -115,14 +116,26 @@ impl LazyParser {
             found = Match::default();
             adjusted = 0;
         }
+        let word = load64(window, pos);
         for index in 0..3 {
             let offset = self.recent.get(index) as usize;
-            if offset <= pos {
-                let length = match_length(window, pos, pos - offset, 0, most);
-                let candidate = Match { length, offset };
-                if length >= MIN_MATCH && worth((candidate, index)) > worth((found, adjusted)) {
-                    (found, adjusted) = (candidate, index);
-                }
+            if offset > pos {
+                continue;
+            }
+            let differ = load64(window, pos - offset) ^ word;
+            if differ & 0xffff != 0 {
+                continue;
+            }
+            let mut length = differ.trailing_zeros() as usize / 8;
+            if length == 8 {
+                length = match_length(window, pos, pos - offset, 8, most);
+            }
+            let candidate = Match {
+                length: length.min(most),
+                offset,
+            };
+            if worth((candidate, index)) > worth((found, adjusted)) {
+                (found, adjusted) = (candidate, index);
             }
         }
         (found, adjusted)
@@ -143,7 +156,7 @@ fn worth((found, adjusted): (Match, u32)) -> i32 {
     let price = if adjusted < 3 {
         0
     } else {
-        (32 - adjusted.leading_zeros()) as i32 / 2 + 2
+        (32 - adjusted.leading_zeros()) as i32 * 3 / 4 + 1
     };
     4 * found.length as i32 - price
 }

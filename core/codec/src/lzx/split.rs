@@ -94,6 +94,12 @@ impl Splitter {
         self.segments.len()
     }
 
+    /// Size of a block in bytes and in items.
+    pub(super) fn extent(&self, index: usize) -> (usize, usize) {
+        let segment = &self.segments[index];
+        (segment.bytes, segment.items)
+    }
+
     fn gain(&self, i: usize) -> i64 {
         let (a, b) = (&self.segments[i], &self.segments[i + 1]);
         let mut both = a.freqs.clone();

@@ -36,7 +36,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let size = chunk_size as usize;
         let segment = size.min(SEGMENT);
         let level = level.0;
-        let nice = (30 + level).min(MAX_MATCH as u32) as usize;
+        let nice = (30 + level as usize).min(MAX_MATCH);
         Thorough {
             finder: TableFinder::new(size),
             cache: MatchCache::new(segment),

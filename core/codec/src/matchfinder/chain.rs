@@ -7,6 +7,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::tables::Position;
 use super::{load32, match_length};
 
 /// A match: the longest found, at the smallest offset of that length.
@@ -18,22 +19,22 @@ pub(crate) struct Match {
 
 /// See the module's page.
 #[derive(Debug)]
-pub(crate) struct ChainFinder {
-    head3: Vec<u32>,
-    head4: Vec<u32>,
-    prev: Vec<u32>,
+pub(crate) struct ChainFinder<P> {
+    head3: Vec<P>,
+    head4: Vec<P>,
+    prev: Vec<P>,
     shift3: u32,
     shift4: u32,
 }
 
-impl ChainFinder {
+impl<P: Position> ChainFinder<P> {
     /// For windows of up to `size` bytes.
     pub(crate) fn new(size: usize) -> Self {
         let bits = hash_bits(size);
         ChainFinder {
-            head3: vec![0; 1 << bits.min(14)],
-            head4: vec![0; 1 << bits],
-            prev: vec![0; size],
+            head3: vec![P::default(); 1 << bits.min(14)],
+            head4: vec![P::default(); 1 << bits],
+            prev: vec![P::default(); size],
             shift3: 0,
             shift4: 0,
         }
@@ -42,7 +43,7 @@ impl ChainFinder {
     /// Bytes that [`ChainFinder::new`] allocates.
     pub(crate) fn memory(size: usize) -> usize {
         let bits = hash_bits(size);
-        4 * ((1 << bits.min(14)) + (1 << bits) + size)
+        size_of::<P>() * ((1 << bits.min(14)) + (1 << bits) + size)
     }
 
     /// Forgets everything; the next window has `size` bytes.
@@ -50,8 +51,8 @@ impl ChainFinder {
         let bits = hash_bits(size).min(self.head4.len().ilog2());
         self.shift3 = 32 - bits.min(14);
         self.shift4 = 32 - bits;
-        self.head3[..1 << bits.min(14)].fill(0);
-        self.head4[..1 << bits].fill(0);
+        self.head3[..1 << bits.min(14)].fill(P::default());
+        self.head4[..1 << bits].fill(P::default());
     }
 
     #[inline(always)]
@@ -59,10 +60,10 @@ impl ChainFinder {
         let word = load32(window, pos);
         let h3 = ((word << 8).wrapping_mul(0x9e37_79b1) >> self.shift3) as usize;
         let h4 = (word.wrapping_mul(0x9e37_79b1) >> self.shift4) as usize;
-        let c3 = core::mem::replace(&mut self.head3[h3], pos as u32);
-        let c4 = core::mem::replace(&mut self.head4[h4], pos as u32);
+        let c3 = core::mem::replace(&mut self.head3[h3], P::new(pos));
+        let c4 = core::mem::replace(&mut self.head4[h4], P::new(pos));
         self.prev[pos] = c4;
-        (c3 as usize, c4 as usize)
+        (c3.get(), c4.get())
     }
 
     /// Adds `count` positions from `pos` on without searching.
@@ -127,7 +128,7 @@ impl ChainFinder {
                     }
                 }
             }
-            candidate = self.prev[candidate] as usize;
+            candidate = self.prev[candidate].get();
         }
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Level;
 use crate::huffman::{CodeBuilder, codewords};
+use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
 
 use super::parse::LazyParser;
@@ -70,7 +71,7 @@ impl Compressor {
     /// would not be smaller than the chunk or not fit, or if the chunk is too large.
     pub fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
         let size = input.len();
-        if !(MIN_CHUNK..=self.chunk_size).contains(&size) {
+        if !(MIN_CHUNK..=self.chunk_size).contains(&size) || is_incompressible(input) {
             return None;
         }
         self.window[..size].copy_from_slice(input);

@@ -11,7 +11,7 @@ use super::{MIN_MATCH, SYMBOLS};
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct LazyParser {
-    finder: ChainFinder,
+    finder: ChainFinder<u16>,
     depth: u32,
     nice: usize,
 }
@@ -20,13 +20,13 @@ impl LazyParser {
     pub(super) fn new(size: usize, level: Level) -> Self {
         LazyParser {
             finder: ChainFinder::new(size),
-            depth: (level.0 / 2).max(1),
-            nice: (level.0 as usize).clamp(8, 300),
+            depth: (level.0 * 2 / 5).max(1),
+            nice: (level.0 as usize * 4 / 5).clamp(8, 300),
         }
     }
 
     pub(super) fn memory(size: usize) -> usize {
-        ChainFinder::memory(size)
+        ChainFinder::<u16>::memory(size)
     }
 
     /// Parses the chunk and counts its symbols.
@@ -45,34 +45,30 @@ impl LazyParser {
         self.finder.skip(window, 0, 1);
         literal(items, freqs, 0);
         let mut at = 1;
-        let mut ahead: Option<Match> = None;
         while at < size {
-            let mut found = match ahead.take() {
-                Some(found) => found,
-                None => self.find(window, at, size, 2),
-            };
+            let mut found = self.find(window, at, size, 2, self.depth);
             if found.length < MIN_MATCH {
                 literal(items, freqs, at);
                 at += 1;
                 continue;
             }
             let mut next = at + 1;
-            if found.length < self.nice && next < size {
-                let other = self.find(window, next, size, found.length);
+            // Is there a better match one or two positions on? The longer the one in hand, the less
+            // it pays to look for another.
+            while next < at + 3 && next < size && found.length < self.nice {
+                let depth = if found.length >= 12 {
+                    self.depth / 4
+                } else {
+                    self.depth / 2
+                };
+                let other = self.find(window, next, size, found.length - 1, depth);
                 next += 1;
-                if other.length > found.length {
-                    literal(items, freqs, at);
-                    at += 1;
-                    found = other;
-                    if found.length < self.nice && next < size {
-                        let other = self.find(window, next, size, found.length);
-                        next += 1;
-                        if other.length > found.length {
-                            literal(items, freqs, at);
-                            at += 1;
-                            found = other;
-                        }
+                if worth(other) > worth(found) + (next - at - 1) as i32 {
+                    while at + 1 < next {
+                        literal(items, freqs, at);
+                        at += 1;
                     }
+                    found = other;
                 }
             }
             items.push(item(found.offset, found.length));
@@ -85,14 +81,22 @@ impl LazyParser {
         }
     }
 
-    fn find(&mut self, window: &[u8], at: usize, size: usize, than: usize) -> Match {
+    fn find(&mut self, window: &[u8], at: usize, size: usize, than: usize, depth: u32) -> Match {
         let found = self
             .finder
-            .find(window, at, than, size - at, self.nice, self.depth);
+            .find(window, at, than, size - at, self.nice, depth);
         if found.offset == 0 || (found.length == 3 && found.offset > 4096) {
             Match::default()
         } else {
             found
         }
     }
+}
+
+/// A rough measure of what a match saves, in quarters of a byte.
+fn worth(found: Match) -> i32 {
+    if found.length < MIN_MATCH {
+        return i32::MIN / 2;
+    }
+    4 * found.length as i32 - (found.offset | 1).ilog2() as i32
 }
