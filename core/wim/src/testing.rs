@@ -12,7 +12,7 @@ use crate::format::{
 };
 use crate::hash::Sha1;
 use crate::image::{
-    DentryId, FileAttributes, Image, Inode, NameRef, Stream, StreamKind, TAG_SYMLINK, encode_link,
+    DentryId, FileAttributes, Inode, NameRef, Stream, StreamKind, TAG_SYMLINK, encode_link,
 };
 use crate::port::memory::MemoryStorage;
 use crate::port::{Inline, OnUnreadable, Silent, WorkerState};
@@ -53,10 +53,6 @@ impl Tree {
         image.set_root(root);
         tree.directories.insert(Vec::new(), (root, Vec::new()));
         tree
-    }
-
-    pub fn image(&mut self) -> &mut Image {
-        &mut self.scanned.image
     }
 
     fn put(&mut self, directory: &[u8], name: &[u8], inode: crate::image::InodeId) -> DentryId {
@@ -198,8 +194,8 @@ pub(crate) fn open(bytes: Vec<u8>) -> crate::Result<Archive> {
 }
 
 /// The same archive with all file data in one solid resource.
-pub(crate) fn solidify(bytes: Vec<u8>, format: Format, chunk_size: u32) -> Vec<u8> {
-    let archive = open(bytes.clone()).unwrap();
+pub(crate) fn solidify(bytes: &[u8], format: Format, chunk_size: u32) -> Vec<u8> {
+    let archive = open(bytes.to_vec()).unwrap();
     let mut state = WorkerState::default();
     let mut data = Vec::new();
     let mut blobs = Vec::new();

@@ -55,8 +55,8 @@ fn sample() -> Tree {
 fn trees_come_back() {
     let plain = sample().archive(Compression::None);
     let chunked = sample().archive(XPRESS);
-    let solid = solidify(chunked.clone(), Format::Xpress, 32768);
-    let solid_large_chunks = solidify(chunked.clone(), Format::Lzx, 2 << 20);
+    let solid = solidify(&chunked, Format::Xpress, 32768);
+    let solid_large_chunks = solidify(&chunked, Format::Lzx, 2 << 20);
     for bytes in [plain, chunked, solid, solid_large_chunks] {
         let (entries, summary) = restored(bytes, &ApplyOptions::default()).unwrap();
         assert_eq!(data(&entries, "a.txt"), b"hello");

@@ -90,8 +90,8 @@ fn every_blob_comes_once() {
     let plain = tree.archive(Compression::Chunked(Format::Xpress, 32768));
     for bytes in [
         plain.clone(),
-        solidify(plain.clone(), Format::Xpress, 4096),
-        solidify(plain.clone(), Format::Lzx, 2 << 20),
+        solidify(&plain, Format::Xpress, 4096),
+        solidify(&plain, Format::Lzx, 2 << 20),
     ] {
         let archive = open(bytes).unwrap();
         let all: Vec<_> = archive.blobs.iter().map(|(id, _)| id).collect();

@@ -48,7 +48,7 @@ fn solid_resources_are_clean() {
     let mut large = tree();
     large.file("z/large", &noise(3, 5_000_000));
     large.file("z/more", &noise(4, 900_000));
-    let report = run(solidify(large.archive(XPRESS), Format::Lzx, 32768));
+    let report = run(solidify(&large.archive(XPRESS), Format::Lzx, 32768));
     assert_eq!(report.problems, []);
     assert_eq!(report.blobs, 6);
 }
@@ -102,7 +102,7 @@ fn damage_of_a_chunk_concerns_only_what_lies_in_it() {
     for number in 0..40 {
         many.file(&format!("{number:02}"), &noise(number, 100_000));
     }
-    let bytes = solidify(many.archive(XPRESS), Format::Xpress, 32768);
+    let bytes = solidify(&many.archive(XPRESS), Format::Xpress, 32768);
     let archive = open(bytes.clone()).unwrap();
     let ranges: Vec<_> = archive.blobs.solids[0].chunks.stored().collect();
     // The third chunk ends the first file; the fourth holds its rest and the second's beginning.
@@ -164,7 +164,7 @@ proptest! {
         small.link("d/l", "a", false, 1);
         let mut bytes = small.archive(XPRESS);
         if solid {
-            bytes = solidify(bytes, Format::Xpress, 4096);
+            bytes = solidify(&bytes, Format::Xpress, 4096);
         }
         for (index, change) in &changes {
             let at = index.index(bytes.len());
