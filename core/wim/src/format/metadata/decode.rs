@@ -39,6 +39,7 @@ pub fn decode(metadata: &[u8], limits: &Limits, report: &mut dyn FnMut(Finding))
         bytes: metadata,
         image: Image::new(),
         groups: HashMap::new(),
+        directory_groups: HashSet::new(),
         used: Vec::new(),
         dentries: 0,
         report,
@@ -54,6 +55,8 @@ struct Decoder<'a> {
     bytes: &'a [u8],
     image: Image,
     groups: HashMap<u64, InodeId>,
+    /// Groups that a directory claims to be in; it should be alone there.
+    directory_groups: HashSet<u64>,
     /// Ranges that belong to a structure.
     used: Vec<(u64, u64)>,
     dentries: u64,
@@ -577,6 +580,9 @@ impl<'a> Decoder<'a> {
             return self.image.add_inode(inode, streams, items);
         }
         if attributes.contains(FileAttributes::DIRECTORY) {
+            if !self.directory_groups.insert(group) || self.groups.contains_key(&group) {
+                self.note(at, false, "a directory claims to have another name");
+            }
             return self.image.add_inode(inode, streams, items);
         }
         match self.groups.get(&group) {
