@@ -5,6 +5,7 @@
 //! owned data crosses.
 
 pub mod memory;
+pub mod memory_source;
 pub mod memory_target;
 mod observer;
 mod sink;

@@ -17,3 +17,6 @@ mod tables;
 
 pub use append::{append, rebuild};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
+
+#[cfg(test)]
+mod tests;
