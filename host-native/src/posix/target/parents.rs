@@ -6,9 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
-/// Directories of one generation. Twice as many stay open.
-const GENERATION: usize = 64;
+/// Directories of one generation, of which two stay open, at least and at most. An archive's data is
+/// not in the order of its tree, so the more directories stay open the better.
+const GENERATION: std::ops::RangeInclusive<u64> = 16..=4096;
+
+/// A quarter of the descriptors that the process may have.
+fn generation() -> usize {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    (allowed / 4).clamp(*GENERATION.start(), *GENERATION.end()) as usize
+}
 
 type Open = HashMap<Box<[u8]>, Arc<OwnedFd>>;
 
@@ -19,17 +27,22 @@ pub(super) struct Parents {
     open: Mutex<Generations>,
 }
 
-#[derive(Default)]
 struct Generations {
     young: Open,
     old: Open,
+    /// Most directories of one of them.
+    most: usize,
 }
 
 impl Parents {
     pub fn new(root: OwnedFd) -> Self {
         Self {
             root: Arc::new(root),
-            open: Mutex::default(),
+            open: Mutex::new(Generations {
+                young: Open::new(),
+                old: Open::new(),
+                most: generation(),
+            }),
         }
     }
 
@@ -96,7 +109,7 @@ impl Parents {
 
 impl Generations {
     fn insert(&mut self, path: &[u8], descriptor: &Arc<OwnedFd>) {
-        if self.young.len() >= GENERATION {
+        if self.young.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(path.into(), Arc::clone(descriptor));
