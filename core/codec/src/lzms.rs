@@ -25,6 +25,14 @@
 //!
 //! [`Decompressor`] checks everything that could lead outside of the output. What it does not reject is
 //! streams that overlap: where the two meet is not recorded, and an encoder may let them share a unit.
+//!
+//! # The compressor
+//!
+//! [`Compressor`] searches for the cheapest items by dynamic programming (`parse`), with costs from the
+//! adaptive state as it stands (`cost`). LZ matches come from binary trees over the last few hundred
+//! kilobytes (`tree`) and, in large chunks, from hash tables for anything farther (`far`); delta matches
+//! from a hash table of differences (`delta`). Memory is taken for the largest chunk met, not for the
+//! largest allowed, and is kept from chunk to chunk.
 
 mod adaptive_huffman;
 mod bits;
@@ -33,8 +41,10 @@ mod cost;
 mod decode;
 mod delta;
 mod encode;
+mod far;
 mod items;
 mod parse;
+mod prefetch;
 mod range_coder;
 mod slots;
 mod state;

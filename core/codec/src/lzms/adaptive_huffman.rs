@@ -276,6 +276,7 @@ impl Decoder {
 pub(super) struct Encoder {
     model: Model,
     codewords: [u16; MAX_SYMBOLS],
+    generation: u64,
 }
 
 impl Encoder {
@@ -283,6 +284,7 @@ impl Encoder {
         Self {
             model: Model::new(period),
             codewords: [0; MAX_SYMBOLS],
+            generation: 0,
         }
     }
 
@@ -294,6 +296,11 @@ impl Encoder {
     /// Codeword lengths of all symbols in the present code.
     pub(super) fn lengths(&self) -> &[u8] {
         &self.model.lengths[..self.model.symbols]
+    }
+
+    /// A number that is another one after every reset and rebuild.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The symbol's codeword and its length. Counts the symbol.
@@ -315,11 +322,12 @@ impl Encoder {
     }
 
     fn assign(&mut self) {
+        self.generation += 1;
         let mut next = [0u16; MAX_LENGTH + 1];
         let mut word = 0;
-        for length in 1..=MAX_LENGTH {
-            next[length] = word;
-            word = word.wrapping_add(self.model.counts[length]) << 1;
+        for (next, &count) in next.iter_mut().zip(&self.model.counts).skip(1) {
+            *next = word;
+            word = word.wrapping_add(count) << 1;
         }
         let lengths = &self.model.lengths[..self.model.symbols];
         for (codeword, &length) in self.codewords.iter_mut().zip(lengths) {

@@ -4,10 +4,11 @@
 //! 64 · log2(64 / p) units.
 
 use super::{
+    adaptive_huffman::Encoder,
     encode::Model,
     items::POWERS,
     range_coder::{Context, SourceContexts},
-    slots::{LENGTHS, OFFSET_SLOTS, OFFSETS, length_slot},
+    slots::{LENGTH_SLOTS, LENGTHS, OFFSET_SLOTS, OFFSETS},
 };
 
 /// Units per bit.
@@ -28,7 +29,7 @@ static ANSWER_COST: [i32; 65] = {
         }
         let mut place = 1 << 15;
         while place > 0 {
-            mantissa = mantissa * mantissa >> 30;
+            mantissa = (mantissa * mantissa) >> 30;
             if mantissa >= 2 << 30 {
                 mantissa >>= 1;
                 log += place;
@@ -48,6 +49,13 @@ fn answers<const N: usize>(context: &Context<N>, costs: &mut Answers<N>) {
     for (state, cost) in costs.iter_mut().enumerate() {
         let zero = context.chance_in(state) as usize;
         *cost = [ANSWER_COST[zero], ANSWER_COST[64 - zero]];
+    }
+}
+
+/// Costs of the symbols of a code.
+fn symbols(code: &Encoder, costs: &mut [i32]) {
+    for (cost, &bits) in costs.iter_mut().zip(code.lengths()) {
+        *cost = i32::from(bits) * BIT;
     }
 }
 
@@ -90,6 +98,8 @@ pub(super) struct Costs {
     pub(super) lz_offset: [i32; OFFSET_SLOTS],
     pub(super) delta_offset: [i32; OFFSET_SLOTS],
     pub(super) delta_power: [i32; POWERS],
+    /// Which builds of the five codes the costs were taken from.
+    generations: [u64; 5],
 }
 
 impl Costs {
@@ -104,6 +114,7 @@ impl Costs {
             lz_offset: [0; OFFSET_SLOTS],
             delta_offset: [0; OFFSET_SLOTS],
             delta_power: [0; POWERS],
+            generations: [0; 5],
         }
     }
 
@@ -115,39 +126,52 @@ impl Costs {
         self.lz.update(&contexts.lz);
         self.delta.update(&contexts.delta);
         let codes = &model.codes;
-        for (cost, &bits) in self.literal.iter_mut().zip(codes.literal.lengths()) {
-            *cost = i32::from(bits) * BIT;
+        let mut changed = [false; 5];
+        for ((known, changed), code) in self.generations.iter_mut().zip(&mut changed).zip([
+            &codes.literal,
+            &codes.lz_offset,
+            &codes.delta_offset,
+            &codes.delta_power,
+            &codes.length,
+        ]) {
+            *changed = *known != code.generation();
+            *known = code.generation();
         }
-        for (costs, code) in [
-            (&mut self.lz_offset, &codes.lz_offset),
-            (&mut self.delta_offset, &codes.delta_offset),
-        ] {
-            for ((cost, &bits), slot) in costs.iter_mut().zip(code.lengths()).zip(&OFFSETS) {
-                *cost = (i32::from(bits) + slot.extra as i32) * BIT;
+        if changed[0] {
+            symbols(&codes.literal, &mut self.literal);
+        }
+        if changed[1] {
+            offsets(&codes.lz_offset, &mut self.lz_offset);
+        }
+        if changed[2] {
+            offsets(&codes.delta_offset, &mut self.delta_offset);
+        }
+        if changed[3] {
+            symbols(&codes.delta_power, &mut self.delta_power);
+        }
+        if changed[4] {
+            let mut lengths = [0; LENGTH_SLOTS];
+            symbols(&codes.length, &mut lengths);
+            for (slot, (range, &cost)) in LENGTHS.iter().zip(&lengths).enumerate() {
+                let first = range.base as usize;
+                if first > longest {
+                    break;
+                }
+                let next = LENGTHS
+                    .get(slot + 1)
+                    .map_or(MAX_COSTED, |next| next.base as usize);
+                self.length[first..next.min(longest + 1)].fill(cost + range.extra as i32 * BIT);
             }
-        }
-        for (cost, &bits) in self.delta_power.iter_mut().zip(codes.delta_power.lengths()) {
-            *cost = i32::from(bits) * BIT;
-        }
-        let lengths = codes.length.lengths();
-        for (slot, (range, &bits)) in LENGTHS.iter().zip(lengths).enumerate() {
-            let first = range.base as usize;
-            if first > longest {
-                break;
-            }
-            let end = LENGTHS
-                .get(slot + 1)
-                .map_or(usize::MAX, |next| next.base as usize);
-            self.length[first..end.min(longest + 1)]
-                .fill((i32::from(bits) + range.extra as i32) * BIT);
         }
     }
+}
 
-    /// Cost of any length.
-    pub(super) fn any_length(&self, model: &Model, length: usize) -> i32 {
-        let slot = length_slot(length as u32);
-        let bits = i32::from(model.codes.length.lengths()[slot]);
-        (bits + LENGTHS[slot].extra as i32) * BIT
+/// Costs of offset slots with their extra bits.
+fn offsets(code: &Encoder, costs: &mut [i32]) {
+    symbols(code, costs);
+    let used = code.lengths().len();
+    for (cost, slot) in costs[..used].iter_mut().zip(&OFFSETS) {
+        *cost += slot.extra as i32 * BIT;
     }
 }
 

@@ -81,7 +81,7 @@ impl Decompressor {
         if input.len() < 4 {
             return Err(DecodeError::Truncated);
         }
-        if input.len() % 2 != 0 || output.len() < 3 {
+        if !input.len().is_multiple_of(2) || output.len() < 3 {
             return Err(DecodeError::BadField);
         }
         self.codes.reset(output.len());

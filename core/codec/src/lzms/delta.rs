@@ -18,21 +18,18 @@ pub(super) struct DeltaMatch {
     pub(super) source: u32,
 }
 
-const TABLE_BITS: u32 = 14;
+const TABLE_BITS: u32 = 16;
 /// Spans of 1 to 32 bytes; longer ones are rare.
 pub(super) const SPANS: u32 = 6;
-/// Shortest delta match worth looking for.
-const MIN_LENGTH: usize = 3;
 
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct DeltaFinder {
-    newest: Vec<u32>,
+    /// Position (plus `base`) in the high half, the differences there in the low one.
+    newest: Vec<u64>,
     base: u32,
     size: u32,
 }
-
-const HIGH: u64 = 0x8080_8080_8080_8080;
 
 #[inline(always)]
 fn word_at(data: &[u8], at: usize) -> u64 {
@@ -40,12 +37,6 @@ fn word_at(data: &[u8], at: usize) -> u64 {
         Some(word) => u64::from_le_bytes(*word),
         None => 0,
     }
-}
-
-/// `a - b` in each byte.
-#[inline(always)]
-const fn subtract(a: u64, b: u64) -> u64 {
-    ((a | HIGH).wrapping_sub(b & !HIGH)) ^ ((a ^ !b) & HIGH)
 }
 
 /// Number of equal differences at `from` and at `at`, `span` back each; at most `limit`.
@@ -59,11 +50,11 @@ pub(super) fn common_differences(
 ) -> usize {
     let mut length = 0;
     while length + 8 <= limit {
-        let here = subtract(
+        let here = subtract_wide(
             word_at(data, at + length),
             word_at(data, at + length - span),
         );
-        let there = subtract(
+        let there = subtract_wide(
             word_at(data, from + length),
             word_at(data, from + length - span),
         );
@@ -101,39 +92,54 @@ impl DeltaFinder {
         self.size = size;
     }
 
-    /// Puts the best match of each span at `at` into `found` and remembers the position.
+    /// Puts the newest match of each span at `at` into `found` and remembers the position. Matches of
+    /// fewer than `shortest` bytes are left out.
     #[inline(always)]
     pub(super) fn find(
         &mut self,
         data: &[u8],
         at: usize,
+        shortest: usize,
         longest: usize,
         found: &mut Vec<DeltaMatch>,
     ) {
         found.clear();
-        if data.len() - at < 8 {
+        if at < 1 << (SPANS - 1) || data.len() - at < 8 {
             return;
         }
-        let here = word_at(data, at);
+        let base = self.base;
+        let now = base + at as u32;
+        let table: &mut [u64; 1 << TABLE_BITS] = match self.newest.as_mut_slice().try_into() {
+            Ok(table) => table,
+            Err(_) => return,
+        };
+        let here = half_at(data, at);
         for power in 0..SPANS {
             let span = 1usize << power;
-            if at < span {
-                break;
-            }
-            let differences = subtract(here, word_at(data, at - span));
-            let entry = &mut self.newest[hash(differences, at, power)];
-            let newest = core::mem::replace(entry, self.base + at as u32);
-            if newest < self.base {
+            let differences = subtract(here, half_at(data, at - span));
+            let phase = at as u32 & ((1 << power) - 1) | 1 << power;
+            let key = differences ^ phase.wrapping_mul(0x85EB_CA6B);
+            let entry = &mut table[(key.wrapping_mul(0x9E37_79B1) >> (32 - TABLE_BITS)) as usize];
+            let old = *entry;
+            *entry = u64::from(now) << 32 | u64::from(differences);
+            let newest = (old >> 32) as u32;
+            if old as u32 != differences || newest < base {
                 continue;
             }
-            let from = (newest - self.base) as usize;
+            let from = (newest - base) as usize;
             let offset = at - from;
             let raw = (offset >> power) as u32;
-            if offset == 0 || from < span || offset & (span - 1) != 0 || raw > MAX_RAW_OFFSET {
+            // Where the bytes are the same, not just their differences, a plain match will do.
+            if offset == 0
+                || from < span
+                || offset & (span - 1) != 0
+                || raw > MAX_RAW_OFFSET
+                || half_at(data, from) == here
+            {
                 continue;
             }
             let length = common_differences(data, from, at, span, longest);
-            if length >= MIN_LENGTH {
+            if length >= shortest {
                 found.push(DeltaMatch {
                     length,
                     source: pack_delta(power, raw),
@@ -143,10 +149,25 @@ impl DeltaFinder {
     }
 }
 
-/// Of three differences, the span, and the position modulo the span.
+/// Four bytes at a position.
 #[inline(always)]
-fn hash(differences: u64, at: usize, power: u32) -> usize {
-    let phase = at as u32 & ((1 << power) - 1) | 1 << power;
-    let key = (differences as u32) ^ phase.wrapping_mul(0x85EB_CA6B);
-    (key.wrapping_mul(0x9E37_79B1) >> (32 - TABLE_BITS)) as usize
+fn half_at(data: &[u8], at: usize) -> u32 {
+    match data.get(at..at + 4).map(TryInto::try_into) {
+        Some(Ok(half)) => u32::from_le_bytes(half),
+        _ => 0,
+    }
+}
+
+/// `a - b` in each byte.
+#[inline(always)]
+const fn subtract(a: u32, b: u32) -> u32 {
+    const HIGH: u32 = 0x8080_8080;
+    ((a | HIGH).wrapping_sub(b & !HIGH)) ^ ((a ^ !b) & HIGH)
+}
+
+/// The same for eight bytes.
+#[inline(always)]
+const fn subtract_wide(a: u64, b: u64) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    ((a | HIGH).wrapping_sub(b & !HIGH)) ^ ((a ^ !b) & HIGH)
 }

@@ -1,11 +1,14 @@
 //! Choosing items: the cheapest way through a stretch of the chunk.
 //!
-//! Costs change with every item, so the chunk is parsed in stretches of a few thousand bytes. For each,
-//! costs are taken from the writer's present state, then the cheapest way to each position is found from
-//! left to right: every position hands its cost on along all items that may start there. The cheapest
-//! way to a position also determines the recent sources and decision states there, which are
-//! computed when the position is reached and its way is final. The items of the cheapest way are then
-//! written, which brings the adaptive state up to date for the next stretch.
+//! The cheapest way to each position is found from left to right: every position hands its cost on
+//! along all items that may start there. The cheapest way to a position also determines the recent
+//! sources and decision states there, which are computed when the position is reached and its way is
+//! final.
+//!
+//! Costs change with every item. So every few hundred positions whatever is settled is written: the
+//! items up to the last position that all ways still open have in common. That brings the adaptive
+//! state up to date, costs are taken from it anew, and the search goes on from there with nothing cut
+//! off in the middle.
 //!
 //! A *link* is the last item on the way to a position in 32 bits: its length in the low bits, and above
 //! them where it copies from. That makes handing on a match of many lengths a loop over three arrays
@@ -14,6 +17,10 @@
 //! Two things a plain search of this kind misses, because only the cheapest way to each position is
 //! kept, are added as composite items: a match, one differing byte, and the match going on; and a
 //! literal followed by a recent match.
+//!
+//! Inside of matches most positions are reached for the same cost as the one after them, because length
+//! codewords are often equally long. Whatever starts at such a position may as well start one later:
+//! nothing is tried there, which halves the work and costs less than a thousandth in size.
 
 use alloc::{vec, vec::Vec};
 
@@ -21,15 +28,21 @@ use super::{
     cost::{Costs, MAX_COSTED},
     delta::{DeltaFinder, DeltaMatch, common_differences},
     encode::{Model, Writer},
-    items::{Item, Source},
+    items::{Item, RecentList, Source},
     range_coder::Full,
     slots::offset_slot,
     state::State,
     tree::{Finder, Match, common},
 };
 
-/// Positions in a stretch.
-const STRETCH: usize = 2048;
+/// Positions between two attempts to settle a part of the way.
+const INTERVAL: usize = 512;
+/// Positions that may be unsettled.
+const WINDOW: usize = 4096;
+/// Explicit sources remembered, the latest ones; a power of two.
+const SOURCES: usize = 1 << 17;
+/// Composite items remembered, likewise.
+const COMPOSITES: usize = 1 << 14;
 const LENGTH_BITS: u32 = 11;
 const LENGTH_MASK: u32 = (1 << LENGTH_BITS) - 1;
 /// Source numbers in links: three recent offsets, three recent delta sources, then these.
@@ -49,8 +62,10 @@ pub(super) struct Effort {
     pub(super) nice: usize,
     /// Try composite items.
     pub(super) composites: bool,
-    /// Look for delta matches.
-    pub(super) delta: bool,
+    /// Look for delta matches where LZ matches are shorter than this.
+    pub(super) delta_below: usize,
+    /// Pass over positions that cost as much to reach as the next one.
+    pub(super) prune: bool,
 }
 
 /// A match, a literal, and a match with the first recent offset; or without the first.
@@ -70,9 +85,16 @@ pub(super) struct Parser {
     cost: Vec<i32>,
     link: Vec<u32>,
     states: Vec<State>,
-    /// Explicit sources tried in this stretch.
+    marks: Vec<bool>,
+    /// The last node reached.
+    reach: usize,
+    /// The latest explicit sources tried, by number modulo their count.
     sources: Vec<u32>,
+    next_source: u32,
     composites: Vec<Composite>,
+    next_composite: u32,
+    /// What the two counters were when a node was looked at.
+    counters: Vec<[u32; 2]>,
     matches: Vec<Match>,
     delta: DeltaFinder,
     delta_matches: Vec<DeltaMatch>,
@@ -93,16 +115,27 @@ fn relax(costs: &mut [i32], links: &mut [u32], lengths: &[i32], base: i32, link:
 
 impl Parser {
     pub(super) fn new(effort: Effort) -> Self {
-        let nodes = STRETCH + 2 * MAX_COSTED + 2;
+        let nodes = WINDOW + INTERVAL + 2 * MAX_COSTED + 2;
         let model = Model::new();
         Self {
             effort,
             costs: Costs::new(),
             cost: vec![UNREACHED; nodes],
             link: vec![0; nodes],
-            states: vec![State::of(&model); STRETCH + 1],
-            sources: Vec::new(),
-            composites: Vec::new(),
+            states: vec![State::of(&model); WINDOW + INTERVAL + 1],
+            marks: vec![false; nodes],
+            reach: 0,
+            sources: vec![0; SOURCES],
+            counters: vec![[0; 2]; WINDOW + INTERVAL + 1],
+            next_source: 0,
+            composites: vec![
+                Composite {
+                    first: 0,
+                    second: 0
+                };
+                COMPOSITES
+            ],
+            next_composite: 0,
             matches: Vec::new(),
             delta: DeltaFinder::new(),
             delta_matches: Vec::new(),
@@ -119,50 +152,142 @@ impl Parser {
         writer: &mut Writer<'_>,
     ) -> Result<(), Full> {
         self.delta.begin(data.len());
-        let mut at = 0;
-        while at < data.len() {
-            self.costs.update(model, self.effort.nice);
-            let end = self.stretch(data, at, finder, model);
-            for &item in self.path.iter().rev() {
-                writer.item(model, item, &data[at..])?;
-                at += item.length as usize;
+        // Position of node 0, and the node to be looked at next.
+        let (mut origin, mut node) = (0, 0);
+        let mut due = 0;
+        self.restart(model);
+        while origin + node < data.len() {
+            if node >= due {
+                node -= self.commit(data, &mut origin, node, model, writer)?;
+                self.costs.update(model, self.effort.nice);
+                due = node + INTERVAL;
             }
-            debug_assert_eq!(at, end);
-            at = end;
+            if node > 0 {
+                self.states[node] = self.arrive(node);
+            }
+            self.counters[node] = [self.next_source, self.next_composite];
+            if self.effort.prune && node > 0 && self.cost[node + 1] <= self.cost[node] {
+                // The next position is reached for no more: whatever starts here may as well start
+                // there.
+                finder.skip(data, origin + node, 1);
+                node += 1;
+                continue;
+            }
+            if let Some(item) = self.depart(data, origin, node, finder) {
+                self.write(data, &mut origin, node, model, writer)?;
+                writer.item(model, item, &data[origin..])?;
+                let length = item.length as usize;
+                finder.skip(data, origin + 1, length - 1);
+                origin += length;
+                node = 0;
+                due = 0;
+                self.restart(model);
+            } else {
+                node += 1;
+            }
+        }
+        self.write(data, &mut origin, node, model, writer)
+    }
+
+    /// Forgets all nodes; node 0 is where the writer is.
+    fn restart(&mut self, model: &Model) {
+        self.cost[..=self.reach].fill(UNREACHED);
+        self.reach = 0;
+        self.cost[0] = 0;
+        self.states[0] = State::of(model);
+        self.next_source = 0;
+        self.next_composite = 0;
+        self.counters[0] = [0; 2];
+    }
+
+    /// Writes the items on the way to `node`.
+    fn write(
+        &mut self,
+        data: &[u8],
+        origin: &mut usize,
+        node: usize,
+        model: &mut Model,
+        writer: &mut Writer<'_>,
+    ) -> Result<(), Full> {
+        self.path.clear();
+        self.trace(node);
+        for &item in self.path.iter().rev() {
+            writer.item(model, item, &data[*origin..])?;
+            *origin += item.length as usize;
         }
         Ok(())
     }
 
-    /// Leaves the items of one stretch in `path`, last first; returns where it ends.
-    fn stretch(
+    /// Writes what is settled: the items up to the last node that all ways now open have in common. That
+    /// node becomes node 0. When the nodes are used up, settles the way to `node`, right or wrong.
+    /// Returns how far the nodes have moved.
+    fn commit(
         &mut self,
         data: &[u8],
-        start: usize,
-        finder: &mut impl Finder,
-        model: &Model,
-    ) -> usize {
-        let nodes = (data.len() - start).min(STRETCH);
-        self.cost.fill(UNREACHED);
-        self.sources.clear();
-        self.composites.clear();
-        self.path.clear();
-        self.cost[0] = 0;
-        self.states[0] = State::of(model);
-        for node in 0..nodes {
-            if node > 0 {
-                self.states[node] = self.arrive(node);
-            }
-            if let Some(item) = self.depart(data, start, node, finder) {
-                let at = start + node;
-                let length = item.length as usize;
-                finder.skip(data, at + 1, length - 1);
-                self.path.push(item);
-                self.trace(node);
-                return at + length;
+        origin: &mut usize,
+        node: usize,
+        model: &mut Model,
+        writer: &mut Writer<'_>,
+    ) -> Result<usize, Full> {
+        if node == 0 {
+            return Ok(0);
+        }
+        let common = self.common_node(node);
+        // What would still be unsettled then.
+        let [sources, composites] = self.counters[common.min(node - 1)];
+        if node - common + INTERVAL > WINDOW
+            || self.next_source - sources > SOURCES as u32 / 2
+            || self.next_composite - composites > COMPOSITES as u32 / 2
+            || common == node
+        {
+            self.write(data, origin, node, model, writer)?;
+            self.restart(model);
+            return Ok(node);
+        }
+        if common == 0 {
+            return Ok(0);
+        }
+        self.write(data, origin, common, model, writer)?;
+        let end = self.reach + 1;
+        let base = self.cost[common];
+        for cost in &mut self.cost[common..end] {
+            *cost -= if *cost == UNREACHED { 0 } else { base };
+        }
+        self.cost.copy_within(common..end, 0);
+        self.link.copy_within(common..end, 0);
+        self.states.copy_within(common..=node, 0);
+        self.counters.copy_within(common..=node, 0);
+        self.cost[end - common..end].fill(UNREACHED);
+        self.reach -= common;
+        Ok(common)
+    }
+
+    /// The last node that is on the ways to `node` and to all nodes reached beyond it.
+    fn common_node(&mut self, node: usize) -> usize {
+        self.marks[..=self.reach].fill(false);
+        let mut open = 0;
+        for at in node..=self.reach {
+            if self.cost[at] != UNREACHED {
+                self.marks[at] = true;
+                open += 1;
             }
         }
-        self.trace(nodes);
-        start + nodes
+        let mut at = self.reach;
+        while at > 0 {
+            if self.marks[at] {
+                if open == 1 && at <= node {
+                    return at;
+                }
+                let parent = at - (self.link[at] & LENGTH_MASK) as usize;
+                if self.marks[parent] {
+                    open -= 1;
+                } else {
+                    self.marks[parent] = true;
+                }
+            }
+            at -= 1;
+        }
+        0
     }
 
     /// The state after the cheapest way to `node`.
@@ -172,7 +297,7 @@ impl Parser {
         let mut state = self.states[node - (link & LENGTH_MASK) as usize];
         let source = link >> LENGTH_BITS;
         if source & COMPOSITE != 0 {
-            let composite = self.composites[(source & !COMPOSITE) as usize];
+            let composite = self.composites[(source & !COMPOSITE) as usize & (COMPOSITES - 1)];
             if composite.first != 0 {
                 self.follow(&mut state, composite.first >> LENGTH_BITS);
             }
@@ -191,7 +316,7 @@ impl Parser {
             0..3 => state.lz_recent(source as usize),
             3..6 => state.delta_recent(source as usize - 3),
             _ => {
-                let source = self.sources[(source - FIRST_FOUND) as usize];
+                let source = self.sources[(source - FIRST_FOUND) as usize & (SOURCES - 1)];
                 if source & DELTA != 0 {
                     state.delta_explicit(source & !DELTA);
                 } else {
@@ -237,6 +362,7 @@ impl Parser {
                         length: common(data, at - offset, at, length, left) as u32,
                     });
                 }
+                self.reach = self.reach.max(node + length);
                 let cost = base + kinds.lz + names[index];
                 relax(
                     &mut self.cost[node + MIN_MATCH..=node + length],
@@ -260,14 +386,17 @@ impl Parser {
                     length: common(data, at - last.offset as usize, at, nice, left) as u32,
                 });
             }
+            self.reach = self.reach.max(node + last.length as usize);
             let explicit = base + kinds.lz + state.lz_explicit_cost(&self.costs);
             let mut shortest = MIN_MATCH;
             let mut cost = 0;
             let mut number = 0;
             for found in &self.matches {
                 let length = found.length as usize;
-                number = FIRST_FOUND + self.sources.len() as u32;
-                self.sources.push(found.offset);
+                let place = self.next_source as usize & (SOURCES - 1);
+                number = FIRST_FOUND + place as u32;
+                self.sources[place] = found.offset;
+                self.next_source += 1;
                 cost = explicit + self.costs.lz_offset[offset_slot(found.offset)];
                 relax(
                     &mut self.cost[node + shortest..=node + length],
@@ -284,10 +413,11 @@ impl Parser {
             }
         }
 
-        if self.effort.delta {
-            if let Some(item) = self.depart_by_delta(data, at, node, base + kinds.delta) {
-                return Some(item);
-            }
+        let best = self.matches.last().map_or(0, |m| m.length as usize);
+        if best < self.effort.delta_below
+            && let Some(item) = self.depart_by_delta(data, at, node, base + kinds.delta)
+        {
+            return Some(item);
         }
 
         // A literal, and a recent match after one.
@@ -295,6 +425,7 @@ impl Parser {
             self.skip_one(data, at, node, base + kinds.literal);
         }
         let cost = base + kinds.literal + self.costs.literal[usize::from(data[at])];
+        self.reach = self.reach.max(node + 1);
         if cost < self.cost[node + 1] {
             self.cost[node + 1] = cost;
             self.link[node + 1] = LITERAL << LENGTH_BITS | 1;
@@ -309,13 +440,27 @@ impl Parser {
         let longest = left.min(nice);
         let state = &self.states[node];
         let names = state.delta_recent_costs(&self.costs);
-        for (index, source) in state.delta_sources().into_iter().enumerate() {
+        let sources = if state.delta.list == RecentList::DELTA {
+            // Nothing has been put there yet.
+            [0; 3]
+        } else {
+            state.delta_sources()
+        };
+        for (index, source) in sources.into_iter().enumerate() {
+            if source == 0 {
+                break;
+            }
             let span = 1usize << (source & 7);
             let offset = ((source >> 3) as usize) << (source & 7);
             if offset + span > at {
                 continue;
             }
-            let length = common_differences(data, at - offset, at, span, longest);
+            let from = at - offset;
+            if data[at].wrapping_sub(data[at - span]) != data[from].wrapping_sub(data[from - span])
+            {
+                continue;
+            }
+            let length = common_differences(data, from, at, span, longest);
             if length < MIN_MATCH {
                 continue;
             }
@@ -326,6 +471,7 @@ impl Parser {
                     length,
                 });
             }
+            self.reach = self.reach.max(node + length);
             relax(
                 &mut self.cost[node + MIN_MATCH..=node + length],
                 &mut self.link[node + MIN_MATCH..=node + length],
@@ -335,7 +481,9 @@ impl Parser {
             );
         }
         let explicit = base + state.delta_explicit_cost(&self.costs);
-        self.delta.find(data, at, longest, &mut self.delta_matches);
+        let best = self.matches.last().map_or(0, |m| m.length as usize);
+        self.delta
+            .find(data, at, best + 1, longest, &mut self.delta_matches);
         for found in &self.delta_matches {
             if found.length >= nice {
                 let (power, raw) = (found.source & 7, found.source >> 3);
@@ -346,11 +494,14 @@ impl Parser {
                     length,
                 });
             }
+            self.reach = self.reach.max(node + found.length);
             let cost = explicit
                 + self.costs.delta_power[(found.source & 7) as usize]
                 + self.costs.delta_offset[offset_slot(found.source >> 3)];
-            let number = FIRST_FOUND + self.sources.len() as u32;
-            self.sources.push(found.source | DELTA);
+            let place = self.next_source as usize & (SOURCES - 1);
+            let number = FIRST_FOUND + place as u32;
+            self.sources[place] = found.source | DELTA;
+            self.next_source += 1;
             relax(
                 &mut self.cost[node + MIN_MATCH..=node + found.length],
                 &mut self.link[node + MIN_MATCH..=node + found.length],
@@ -386,12 +537,8 @@ impl Parser {
         let total = 1 + second;
         if cost < self.cost[node + total] {
             self.cost[node + total] = cost;
-            self.link[node + total] =
-                (COMPOSITE | self.composites.len() as u32) << LENGTH_BITS | total as u32;
-            self.composites.push(Composite {
-                first: 0,
-                second: second as u32,
-            });
+            let first = 0;
+            self.add_composite(node, total, first, second);
         }
     }
 
@@ -430,13 +577,20 @@ impl Parser {
         let total = length + 1 + second;
         if cost < self.cost[node + total] {
             self.cost[node + total] = cost;
-            self.link[node + total] =
-                (COMPOSITE | self.composites.len() as u32) << LENGTH_BITS | total as u32;
-            self.composites.push(Composite {
-                first: number << LENGTH_BITS | length as u32,
-                second: second as u32,
-            });
+            let first = number << LENGTH_BITS | length as u32;
+            self.add_composite(node, total, first, second);
         }
+    }
+
+    fn add_composite(&mut self, node: usize, total: usize, first: u32, second: usize) {
+        let place = self.next_composite as usize & (COMPOSITES - 1);
+        self.composites[place] = Composite {
+            first,
+            second: second as u32,
+        };
+        self.next_composite += 1;
+        self.link[node + total] = (COMPOSITE | place as u32) << LENGTH_BITS | total as u32;
+        self.reach = self.reach.max(node + total);
     }
 
     /// Appends the items on the cheapest way to `node` to the path, last first.
@@ -445,7 +599,7 @@ impl Parser {
             let link = self.link[node];
             let source = link >> LENGTH_BITS;
             if source & COMPOSITE != 0 {
-                let composite = self.composites[(source & !COMPOSITE) as usize];
+                let composite = self.composites[(source & !COMPOSITE) as usize & (COMPOSITES - 1)];
                 self.path.push(Item {
                     source: Source::LzRecent(0),
                     length: composite.second,
@@ -470,7 +624,7 @@ impl Parser {
             number @ 0..3 => Source::LzRecent(number as u8),
             number @ 3..6 => Source::DeltaRecent(number as u8 - 3),
             number => {
-                let source = self.sources[(number - FIRST_FOUND) as usize];
+                let source = self.sources[(number - FIRST_FOUND) as usize & (SOURCES - 1)];
                 if source & DELTA != 0 {
                     Source::Delta(source & !DELTA)
                 } else {

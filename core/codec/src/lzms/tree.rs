@@ -11,6 +11,8 @@
 
 use alloc::{vec, vec::Vec};
 
+use super::far::FarFinder;
+
 /// A match: `length` bytes equal those `offset` before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Match {
@@ -40,81 +42,111 @@ pub(super) struct TreeFinder {
     /// Newest position for each hash of three bytes.
     triples: Vec<u32>,
     roots: Vec<u32>,
-    children: Vec<[u32; 2]>,
+    /// Roots of the smaller and the larger subtree of each position.
+    children: Vec<u32>,
     /// Position 0 of the chunk; smaller stored positions are not of this chunk.
     base: u32,
     size: u32,
     depth: u32,
+    /// The same for positions that are only remembered.
+    skip_depth: u32,
     nice: usize,
+    /// Positions in the trees, the latest ones: a power of two.
+    window: usize,
+    root_bits: u32,
+    far: FarFinder,
 }
 
 const TRIPLE_BITS: u32 = 14;
-const ROOT_BITS: u32 = 16;
+const MIN_ROOT_BITS: u32 = 15;
+const MAX_ROOT_BITS: u32 = 18;
+/// Largest window of the trees. Their nodes take eight bytes for each position in it.
+pub(super) const MAX_WINDOW: usize = 1 << 18;
 
 impl TreeFinder {
     pub(super) fn new(depth: u32, nice: usize) -> Self {
         Self {
             pairs: vec![0; 1 << 16],
             triples: vec![0; 1 << TRIPLE_BITS],
-            roots: vec![0; 1 << ROOT_BITS],
+            roots: Vec::new(),
             children: Vec::new(),
             base: 1,
             size: 0,
             depth,
+            skip_depth: depth - depth / 4,
             nice,
+            window: 0,
+            root_bits: 0,
+            far: FarFinder::new(),
         }
     }
 
+    /// Bytes of memory for chunks of `size` bytes.
+    pub(super) fn memory(size: u64) -> u64 {
+        let window = MAX_WINDOW as u64;
+        let far = if size > window {
+            FarFinder::memory(size)
+        } else {
+            0
+        };
+        size.min(window) * 8 + (4 << MAX_ROOT_BITS) + far
+    }
+
+    /// Puts `at` at the root of its tree and calls `emit` with length and offset of each position on the
+    /// way that matches more than `best` bytes and more than those before.
     #[inline(always)]
     fn step(
         &mut self,
         data: &[u8],
         at: usize,
         longest: usize,
-        mut emit: impl FnMut(u32, u32),
+        depth: u32,
         mut best: usize,
+        mut emit: impl FnMut(u32, u32),
     ) {
-        let word = word_at(data, at);
-        let now = self.base + at as u32;
-        let root = &mut self.roots[hash(word, ROOT_BITS)];
-        let mut candidate = core::mem::replace(root, now);
-        // Where the next smaller and the next larger subtree go: [node, side].
-        let (mut smaller, mut larger) = ((at, 0), (at, 1));
+        let base = self.base;
+        let root = &mut self.roots[hash(word_at(data, at), self.root_bits)];
+        let mut candidate = core::mem::replace(root, base + at as u32);
+        let children = &mut self.children[..2 * self.window];
+        let mask = self.window - 1;
+        // Older positions have lost their nodes.
+        let oldest = base + at.saturating_sub(mask) as u32;
+        // Where the next smaller and the next larger subtree are hung, and how much of the new position
+        // everything there is known to share.
+        let place = at & mask;
+        let (mut smaller, mut larger) = (2 * place, 2 * place + 1);
         let (mut smaller_length, mut larger_length) = (0, 0);
-        let mut depth = self.depth;
-        loop {
-            if candidate < self.base || depth == 0 {
-                self.children[smaller.0][smaller.1] = 0;
-                self.children[larger.0][larger.1] = 0;
-                return;
+        for _ in 0..depth {
+            if candidate < oldest {
+                break;
             }
-            depth -= 1;
-            let from = (candidate - self.base) as usize;
-            let known = smaller_length.min(larger_length);
-            let length = common(data, from, at, known, longest);
+            let from = (candidate - base) as usize;
+            let node = 2 * (from & mask);
+            let length = common(data, from, at, smaller_length.min(larger_length), longest);
             if length > best {
                 best = length;
                 emit(length as u32, (at - from) as u32);
+                if length >= longest {
+                    // The new position takes the old one's place.
+                    children[smaller] = children[node];
+                    children[larger] = children[node + 1];
+                    return;
+                }
             }
-            if length >= longest {
-                // The new position takes the old one's place.
-                let old = self.children[from];
-                self.children[smaller.0][smaller.1] = old[0];
-                self.children[larger.0][larger.1] = old[1];
-                return;
-            }
-            if data[from + length] < data[at + length] {
-                self.children[smaller.0][smaller.1] = candidate;
-                smaller = (from, 1);
+            if length < longest && data[from + length] < data[at + length] {
+                children[smaller] = candidate;
+                smaller = node + 1;
                 smaller_length = length;
-                candidate = self.children[from][1];
+                candidate = children[smaller];
             } else {
-                self.children[larger.0][larger.1] = candidate;
-                larger = (from, 0);
+                children[larger] = candidate;
+                larger = node;
                 larger_length = length;
-                candidate = self.children[from][0];
+                candidate = children[larger];
             }
         }
+        children[smaller] = 0;
+        children[larger] = 0;
     }
 }
 
@@ -129,29 +161,35 @@ fn hash(word: u32, bits: u32) -> usize {
     (word.wrapping_mul(0x9E37_79B1) >> (32 - bits)) as usize
 }
 
-/// Number of equal bytes at two positions (`a < b`), given that `known` are; at most `limit`.
+/// Number of equal bytes at two positions (`a < b`), given that `known` are; at most `limit`, which does
+/// not lead past the end.
 #[inline(always)]
 pub(super) fn common(data: &[u8], a: usize, b: usize, known: usize, limit: usize) -> usize {
-    let (Some(x), Some(y)) = (
-        data.get(a + known..a + limit),
-        data.get(b + known..b + limit),
-    ) else {
-        return known;
-    };
     let mut length = known;
-    let (x_words, x_rest) = x.as_chunks::<8>();
-    let (y_words, y_rest) = y.as_chunks::<8>();
-    for (&x, &y) in x_words.iter().zip(y_words) {
-        let difference = u64::from_le_bytes(x) ^ u64::from_le_bytes(y);
+    while length < limit {
+        let (Some(x), Some(y)) = (load(data, a + length), load(data, b + length)) else {
+            return common_at_end(data, a, b, length, limit);
+        };
+        let difference = x ^ y;
         if difference != 0 {
-            return length + (difference.trailing_zeros() >> 3) as usize;
+            length += (difference.trailing_zeros() >> 3) as usize;
+            return length.min(limit);
         }
         length += 8;
     }
-    for (x, y) in x_rest.iter().zip(y_rest) {
-        if x != y {
-            break;
-        }
+    limit
+}
+
+/// Eight bytes at a position.
+#[inline(always)]
+fn load(data: &[u8], at: usize) -> Option<u64> {
+    let word = data.get(at..at + 8)?;
+    Some(u64::from_le_bytes(word.try_into().ok()?))
+}
+
+#[cold]
+fn common_at_end(data: &[u8], a: usize, b: usize, mut length: usize, limit: usize) -> usize {
+    while length < limit && data[a + length] == data[b + length] {
         length += 1;
     }
     length
@@ -170,8 +208,16 @@ impl Finder for TreeFinder {
             }
         };
         self.size = size;
-        if self.children.len() < size as usize {
-            self.children.resize(size as usize, [0; 2]);
+        self.window = (size as usize).next_power_of_two().min(MAX_WINDOW);
+        if self.children.len() < 2 * self.window {
+            self.children.resize(2 * self.window, 0);
+        }
+        self.root_bits = self.window.ilog2().clamp(MIN_ROOT_BITS, MAX_ROOT_BITS);
+        if self.roots.len() < 1 << self.root_bits {
+            self.roots.resize(1 << self.root_bits, 0);
+        }
+        if size as usize > self.window {
+            self.far.begin(size as usize, self.window);
         }
     }
 
@@ -204,13 +250,13 @@ impl Finder for TreeFinder {
                 });
             }
         }
-        self.step(
-            data,
-            at,
-            longest,
-            |length, offset| found.push(Match { length, offset }),
-            best,
-        );
+        let depth = self.depth;
+        self.step(data, at, longest, depth, best, |length, offset| {
+            found.push(Match { length, offset });
+        });
+        if data.len() > self.window {
+            self.far.find(data, at, longest, found);
+        }
     }
 
     fn skip(&mut self, data: &[u8], at: usize, count: usize) {
@@ -223,7 +269,11 @@ impl Finder for TreeFinder {
             self.pairs[(word & 0xFFFF) as usize] = now;
             self.triples[hash(word << 8, TRIPLE_BITS)] = now;
             let longest = (data.len() - at).min(self.nice);
-            self.step(data, at, longest, |_, _| (), 0);
+            let depth = self.skip_depth;
+            self.step(data, at, longest, depth, longest - 1, |_, _| ());
+            if data.len() > self.window {
+                self.far.skip(data, at);
+            }
         }
     }
 }

@@ -1,0 +1,29 @@
+//! Asking for memory ahead of its use.
+//!
+//! The tables for far matches of a 64 MiB chunk are much larger than any cache, and every look-up waits
+//! for memory unless it was announced some positions before. A prefetch has no effect but on time, so
+//! the twin without one that is used on other machines is trivially equivalent.
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod leaf {
+    #![allow(unsafe_code)]
+
+    /// Announces that `slice[index]` will be used soon. An index past the end is ignored.
+    #[inline(always)]
+    pub(in super::super) fn prefetch<T>(slice: &[T], index: usize) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        if let Some(place) = slice.get(index) {
+            // SAFETY: the instruction is part of every x86-64 processor (SSE) and reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(place).cast()) };
+        }
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+mod leaf {
+    /// Does nothing here.
+    #[inline(always)]
+    pub(in super::super) fn prefetch<T>(_: &[T], _: usize) {}
+}
+
+pub(super) use leaf::prefetch;
