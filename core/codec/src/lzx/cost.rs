@@ -87,7 +87,7 @@ impl Model {
         let coded: u32 = freqs.aligned.iter().map(|&f| f * low.cost(f)).sum();
         let plain = 3 * BIT * freqs.aligned.iter().sum::<u32>();
         // An aligned block has to gain something, or it is not worth bending the parse for.
-        let is_aligned = coded + 24 * BIT + plain / 48 < plain;
+        let is_aligned = coded + 24 * BIT + plain / 200 < plain;
         for (cost, &freq) in self.aligned.iter_mut().zip(&freqs.aligned) {
             *cost = if is_aligned {
                 low.cost(freq).min(7 * BIT)

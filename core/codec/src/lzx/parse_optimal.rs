@@ -46,6 +46,8 @@ pub(super) struct Manner {
     pub(super) nice: usize,
     /// Bytes between updates of the model.
     pub(super) interval: usize,
+    /// How much of the block is parsed first for the sake of the model only, in percent.
+    pub(super) warm_up: usize,
 }
 
 /// Working space for the parser.
@@ -91,6 +93,11 @@ impl OptimalParser {
         // The cover: the farthest end of a match tried, and the cost there.
         let (mut cover, mut cover_cost) = (0, 0);
         let (mut learnt, mut lesson) = (0, manner.interval);
+        // Where to begin anew, with what the model has learnt until there.
+        let mut restart = match manner.warm_up {
+            0 => usize::MAX,
+            percent => (size * percent / 100).max(2 * manner.interval),
+        };
         let mut at = 0;
         while at < size {
             if at >= lesson {
@@ -98,6 +105,14 @@ impl OptimalParser {
                 learnt = at;
                 lesson = at + manner.interval;
                 cover = 0;
+                if at >= restart {
+                    restart = usize::MAX;
+                    ways[..at + REACH].fill(u64::MAX);
+                    ways[BEFORE] = 0;
+                    at = 0;
+                    learnt = 0;
+                    lesson = manner.interval;
+                }
             }
             let Some(here) = ways[at..].first_chunk_mut::<REACH>() else {
                 break;

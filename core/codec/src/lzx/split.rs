@@ -11,9 +11,9 @@ use crate::entropy::{BIT, log2};
 use super::block::{Frequencies, Item, item_length};
 
 /// The most segments at first.
-const SEGMENTS: usize = 8;
+const SEGMENTS: usize = 32;
 /// The smallest segment.
-const LEAST: usize = 2048;
+const LEAST: usize = 1024;
 /// Bits of a block header, and bits per symbol in use. The first is on the high side: the parser
 /// adapts its choices to the code it is given, so a merger costs less than the rough parse says.
 const HEADER: i64 = 500;

@@ -56,6 +56,11 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             manner: Manner {
                 nice,
                 interval: 1024,
+                warm_up: match level {
+                    ..40 => 0,
+                    40..60 => (level as usize - 40) * 3 / 2,
+                    _ => 30,
+                },
             },
             passes: match level {
                 ..60 => 1,
@@ -107,6 +112,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                     if pass > 0 {
                         self.model.seed_items(&self.items, data);
                         manner.interval = usize::MAX;
+                        manner.warm_up = 0;
                     }
                     after = self.parser.parse(
                         window,
