@@ -8,14 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use wimforge_command::{Console, Host, Lock, NewArchive, OpenedArchive, SourceOptions};
+use wimforge_command::{
+    Console, Described, Host, Lock, NewArchive, OpenedArchive, OpenedSource, SourceOptions,
+};
 use wimforge_core::format::Guid;
-use wimforge_core::port::{FileIdentity, Source, Storage, Target, Workers};
+use wimforge_core::port::{FileIdentity, Storage, Target, Workers};
 use wimforge_core::time::FileTime;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use crate::console::Terminal;
+use crate::failure::failed;
 use crate::file::{Access, FileStorage, NewFile};
+use crate::ntfs;
 use crate::posix::target::PosixTarget;
 use crate::posix::{PosixSource, PosixSourceOptions};
 use crate::threads::Threads;
@@ -81,12 +85,24 @@ impl Host for NativeHost {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    fn open_source(&self, path: &Path, options: SourceOptions) -> Result<Box<dyn Source>> {
+    fn open_source(&self, path: &Path, options: SourceOptions) -> Result<OpenedSource> {
+        let metadata = std::fs::metadata(path)
+            .map_err(|error| failed(ErrorKind::Stat, "cannot find", path, error))?;
+        if !metadata.is_dir() {
+            return ntfs::open_volume(path, options);
+        }
         let options = PosixSourceOptions {
             dereference: options.dereference,
             bad_names: options.bad_names,
         };
-        Ok(Box::new(PosixSource::open(path, options)?))
+        Ok(OpenedSource {
+            source: Box::new(PosixSource::open(path, options)?),
+            volume: None,
+        })
+    }
+
+    fn describe(&self, path: &Path, partition: Option<u32>) -> Result<Option<Described>> {
+        ntfs::describe(path, partition)
     }
 
     fn open_target(&self, path: &Path) -> Result<Box<dyn Target>> {

@@ -34,11 +34,18 @@ pub trait Host: Sync {
     /// Whether the user wants to stop.
     fn cancelled(&self) -> bool;
 
-    /// A directory to be captured.
+    /// What is to be captured: a directory, or an NTFS volume in a regular file or on a block device.
     ///
     /// # Errors
-    /// If it cannot be opened or is not a directory.
-    fn open_source(&self, path: &Path, options: SourceOptions) -> Result<Box<dyn Source>>;
+    /// If it cannot be opened or is of another kind.
+    fn open_source(&self, path: &Path, options: SourceOptions) -> Result<OpenedSource>;
+
+    /// Describes a file that is no archive but perhaps a volume or a disk; `None` if it is nothing
+    /// that is known.
+    ///
+    /// # Errors
+    /// If it is damaged or cannot be read.
+    fn describe(&self, path: &Path, partition: Option<u32>) -> Result<Option<Described>>;
 
     /// A directory to restore to, made if it is missing.
     ///
@@ -96,6 +103,36 @@ pub struct SourceOptions {
     pub dereference: bool,
     /// Names that are not UTF-8.
     pub bad_names: BadNames,
+    /// On an NTFS volume, show files that the system compressed as Windows shows them.
+    pub decode_system_compression: bool,
+    /// Number of the partition that is the volume.
+    pub partition: Option<u32>,
+}
+
+/// A source that was opened.
+pub struct OpenedSource {
+    /// Its tree.
+    pub source: Box<dyn Source>,
+    /// If it is an NTFS volume.
+    pub volume: Option<VolumeFacts>,
+}
+
+/// What to know of a volume besides its tree.
+#[derive(Clone, Debug, Default)]
+pub struct VolumeFacts {
+    /// What the user should be told.
+    pub warnings: Vec<String>,
+    /// The file or device that holds it, which must not be written over.
+    pub identity: Option<FileIdentity>,
+}
+
+/// A volume or a disk in words.
+#[derive(Clone, Debug, Default)]
+pub struct Described {
+    /// Lines of text.
+    pub text: String,
+    /// What the user should be told besides.
+    pub warnings: Vec<String>,
 }
 
 /// An archive that was opened.

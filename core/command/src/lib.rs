@@ -23,7 +23,10 @@ use std::ffi::OsString;
 
 pub use args::program;
 pub use failure::{Failure, USAGE};
-pub use host::{Bar, Console, Host, Lock, NewArchive, OpenedArchive, SourceOptions};
+pub use host::{
+    Bar, Console, Described, Host, Lock, NewArchive, OpenedArchive, OpenedSource, SourceOptions,
+    VolumeFacts,
+};
 pub use profile::Compat;
 
 use crate::invocation::Invocation;

@@ -17,6 +17,11 @@ pub enum Compat {
 pub struct Profile {
     /// Absolute links that lead out of the tree, when links are fixed.
     pub outside_links: OutsideLinks,
+    /// Whether files of an NTFS volume that the system compressed are stored as Windows shows them,
+    /// not as reparse points.
+    pub decode_system_compression: bool,
+    /// Whether the extended attributes of files on an NTFS volume are stored.
+    pub volume_xattrs: bool,
     /// Paths that are left out without `--config`.
     pub newer_exclusions: bool,
 }
@@ -28,10 +33,14 @@ impl Compat {
         match self {
             Compat::Seed => Profile {
                 outside_links: OutsideLinks::Omit,
+                decode_system_compression: true,
+                volume_xattrs: true,
                 newer_exclusions: false,
             },
             Compat::Wimlib => Profile {
                 outside_links: OutsideLinks::Keep,
+                decode_system_compression: false,
+                volume_xattrs: false,
                 newer_exclusions: true,
             },
         }

@@ -18,6 +18,7 @@
 //!   what a directory holds.
 //! - [`File`] has everything about one file, [`Stream`] reads contents from many threads: resident,
 //!   in clusters, with holes, compressed by the file system (LZNT1) or by the system (XPRESS, LZX).
+//! - [`NtfsSource`] is all of that as a source of capture.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -77,6 +78,7 @@ mod record;
 mod reparse;
 mod runs;
 mod secure;
+pub mod source;
 mod standard_information;
 mod state;
 mod stream;
@@ -103,6 +105,7 @@ pub use record::FileReference;
 pub use reparse::{ReparsePoint, TAG_DEDUPLICATED};
 pub use runs::{Extents, Run};
 pub use secure::hash as security_hash;
+pub use source::NtfsSource;
 pub use standard_information::{StandardInformation, Times, file_attributes, reported_attributes};
 pub use state::{VolumeInfo, Warning};
 pub use stream::Stream;

@@ -25,6 +25,10 @@ pub enum FileSystem {
     GptDisk,
     /// A whole disk with a partition table in its first sector.
     MbrDisk,
+    /// A WIM archive.
+    Wim,
+    /// A disk image of a virtual machine in a format of its own (VHD, VHDX, QCOW2).
+    VirtualDisk,
     /// Zeros, as far as was looked.
     Empty,
     /// None of these.
@@ -42,6 +46,10 @@ impl fmt::Display for FileSystem {
             FileSystem::Fat => "a FAT volume",
             FileSystem::GptDisk => "a whole disk with a GUID partition table",
             FileSystem::MbrDisk => "a whole disk with an MBR partition table",
+            FileSystem::Wim => "a WIM archive",
+            FileSystem::VirtualDisk => {
+                "a virtual disk (VHD, VHDX or QCOW2), which has to be converted to a raw image"
+            }
             FileSystem::Empty => "nothing but zeros at its start",
             FileSystem::Unknown => "unknown contents",
         })
@@ -67,6 +75,10 @@ pub fn recognise(head: &[u8]) -> FileSystem {
         FileSystem::ReFs
     } else if is(3, b"EXFAT   ") {
         FileSystem::ExFat
+    } else if is(0, b"MSWIM\0\0\0") || is(0, b"WLPWM\0\0\0") {
+        FileSystem::Wim
+    } else if is(0, b"conectix") || is(0, b"vhdxfile") || is(0, b"QFI\xFB") {
+        FileSystem::VirtualDisk
     } else if is(1080, &[0x53, 0xEF]) {
         FileSystem::Ext
     } else if signed && (is(82, b"FAT32   ") || is(54, b"FAT12") || is(54, b"FAT16")) {
@@ -99,7 +111,7 @@ mod tests {
     #[test]
     fn each_kind_has_its_mark() {
         let signature: Mark = (510, &[0x55, 0xAA]);
-        let cases: [(&[Mark], FileSystem); 13] = [
+        let cases: [(&[Mark], FileSystem); 16] = [
             (&[(3, b"NTFS    "), signature], FileSystem::Ntfs),
             (&[(3, b"-FVE-FS-"), signature], FileSystem::BitLocker),
             (
@@ -108,6 +120,9 @@ mod tests {
             ),
             (&[(3, b"ReFS\0\0\0\0"), (16, b"FSRS")], FileSystem::ReFs),
             (&[(3, b"EXFAT   "), signature], FileSystem::ExFat),
+            (&[(0, b"MSWIM\0\0\0")], FileSystem::Wim),
+            (&[(0, b"vhdxfile")], FileSystem::VirtualDisk),
+            (&[(0, b"QFI\xFB")], FileSystem::VirtualDisk),
             (&[(1080, &[0x53, 0xEF])], FileSystem::Ext),
             (
                 &[(3, b"MSWIN4.1"), (82, b"FAT32   "), signature],

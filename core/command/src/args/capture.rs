@@ -104,6 +104,16 @@ fn common(command: Command) -> Command {
                 .help_heading(OWN_OPTIONS),
         )
         .arg(
+            option("wof", "WHAT", "Files that Windows compressed by itself (CompactOS) on an NTFS volume: decode, or keep as reparse points")
+                .value_parser(["decode", "keep"])
+                .help_heading(OWN_OPTIONS),
+        )
+        .arg(
+            option("partition", "N", "Number of the partition, if SOURCE is a whole disk with several NTFS volumes")
+                .value_parser(value_parser!(u32))
+                .help_heading(OWN_OPTIONS),
+        )
+        .arg(
             option("on-error", "WHAT", "A file that cannot be read: fail, or skip (exit code 3)")
                 .value_parser(["fail", "skip"])
                 .default_value("fail")

@@ -9,7 +9,7 @@ use crate::invocation::OWN_OPTIONS;
 /// `info`.
 pub fn info() -> Command {
     Command::new("info")
-        .about("Describe a WIM and its images")
+        .about("Describe a WIM and its images, or an NTFS volume")
         .arg(path("WIMFILE", "The archive").required(true))
         .arg(operand(
             "IMAGE",
@@ -29,6 +29,15 @@ pub fn info() -> Command {
                 "Write the XML data as it is to a file",
             )
             .value_parser(PathBufValueParser::new()),
+        )
+        .arg(
+            option(
+                "partition",
+                "N",
+                "Number of a partition: describe its NTFS volume",
+            )
+            .value_parser(value_parser!(u32))
+            .help_heading(OWN_OPTIONS),
         )
 }
 

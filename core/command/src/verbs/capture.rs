@@ -18,7 +18,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
 use crate::failure::Failure;
-use crate::host::{Host, Lock, SourceOptions};
+use crate::host::{Host, Lock, OpenedSource, SourceOptions};
 use crate::invocation::Invocation;
 use crate::profile::{Compat, Profile};
 use crate::report::Reporter;
@@ -51,6 +51,8 @@ struct Request {
     strict_acls: bool,
     verbose: bool,
     on_unreadable: OnUnreadable,
+    decode_system_compression: bool,
+    partition: Option<u32>,
     config: Option<PathBuf>,
     profile: Profile,
     epoch: Option<FileTime>,
@@ -116,6 +118,12 @@ impl Request {
                 true => OnUnreadable::Skip,
                 false => OnUnreadable::Fail,
             },
+            decode_system_compression: match text("wof").as_deref() {
+                Some("keep") => false,
+                Some(_) => true,
+                None => profile.decode_system_compression,
+            },
+            partition: matches.get_one::<u32>("partition").copied(),
             config: matches.get_one::<PathBuf>("config").cloned(),
             profile,
             epoch: epoch(host)?,
@@ -183,16 +191,21 @@ impl Request {
     fn scan_options(
         &self,
         host: &dyn Host,
+        opened: &OpenedSource,
         fix: bool,
         pass_over: Vec<FileIdentity>,
         reporter: &Reporter<'_>,
     ) -> Result<ScanOptions> {
+        self.check_destination(opened, &pass_over)?;
         Ok(ScanOptions {
             config: self.load_config(host, reporter)?,
             fix_links: fix.then_some(self.outside_links),
             unix_data: self.unix_data,
             wanted: Wanted {
-                xattrs: self.unix_data == UnixDataForm::Item,
+                xattrs: match opened.volume {
+                    Some(_) => self.profile.volume_xattrs,
+                    None => self.unix_data == UnixDataForm::Item,
+                },
                 security: !self.no_acls,
                 strict_security: self.strict_acls,
             },
@@ -200,6 +213,21 @@ impl Request {
             pass_over,
             latest_time: self.epoch,
         })
+    }
+
+    /// An archive must not take the place of the volume whose image it holds.
+    fn check_destination(&self, opened: &OpenedSource, written: &[FileIdentity]) -> Result<()> {
+        let volume = opened.volume.as_ref().and_then(|volume| volume.identity);
+        match volume.is_some_and(|volume| written.contains(&volume)) {
+            true => Err(Error::new(
+                ErrorKind::Parameter,
+                format!(
+                    "\"{}\" is the volume to be captured; it cannot be the archive too",
+                    show(&self.wimfile)
+                ),
+            )),
+            false => Ok(()),
+        }
     }
 
     fn load_config(&self, host: &dyn Host, reporter: &Reporter<'_>) -> Result<CaptureConfig> {
@@ -308,15 +336,16 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
     let options = request.write_options(host)?;
     let name = request.image_name();
     check_names(&name, request)?;
-    let source = open_source(host, request)?;
+    let opened = open_source(host, request, reporter)?;
+    let source = &*opened.source;
     // Refuses a destination that cannot be written before anything is scanned.
     let new_archive = host.create_archive(&request.wimfile, Lock::Take)?;
     let fix = request.fix_links.unwrap_or(true);
-    let scan = request.scan_options(host, fix, new_archive.identities(), reporter)?;
-    let scanned = scan_source(&*source, &scan, reporter)?;
+    let scan = request.scan_options(host, &opened, fix, new_archive.identities(), reporter)?;
+    let scanned = scan_source(source, &scan, reporter)?;
     let workers = host.workers(request.threads);
     announce(options.compression, workers.threads(), reporter);
-    let sources = [&*source];
+    let sources = [source];
     let image = new_image(request, name, scanned, &sources, fix);
     let summary = write::capture(new_archive.storage(), image, &options, &*workers, reporter)?;
     if host.cancelled() {
@@ -367,7 +396,8 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         )
         .into());
     }
-    let source = open_source(host, &request)?;
+    let opened_source = open_source(host, &request, &reporter)?;
+    let source = &*opened_source.source;
     let fixed_before =
         archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
     let fix = request.fix_links.unwrap_or(fixed_before);
@@ -377,11 +407,11 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         false => None,
     };
     pass_over.extend(rebuilt.iter().flat_map(|new| new.identities()));
-    let scan = request.scan_options(host, fix, pass_over, &reporter)?;
-    let scanned = scan_source(&*source, &scan, &reporter)?;
+    let scan = request.scan_options(host, &opened_source, fix, pass_over, &reporter)?;
+    let scanned = scan_source(source, &scan, &reporter)?;
     let workers = host.workers(request.threads);
     announce(options.compression, workers.threads(), &reporter);
-    let sources = [&*source];
+    let sources = [source];
     let image = new_image(&request, name, scanned, &sources, fix);
     let summary = match rebuilt {
         None => write::append(archive, image, &options, &*workers, &reporter)?,
@@ -421,12 +451,40 @@ fn check_names(name: &str, request: &Request) -> Result<()> {
     Ok(())
 }
 
-fn open_source(host: &dyn Host, request: &Request) -> Result<Box<dyn Source>> {
+fn open_source(
+    host: &dyn Host,
+    request: &Request,
+    reporter: &Reporter<'_>,
+) -> Result<OpenedSource> {
     let options = SourceOptions {
         dereference: request.dereference,
         bad_names: request.bad_names,
+        decode_system_compression: request.decode_system_compression,
+        partition: request.partition,
     };
-    host.open_source(&request.source, options)
+    let opened = host.open_source(&request.source, options)?;
+    match &opened.volume {
+        Some(volume) => {
+            reporter.line(&format!(
+                "Capturing WIM image from NTFS filesystem on \"{}\"",
+                show(&request.source)
+            ));
+            for warning in &volume.warnings {
+                reporter.warning(warning);
+            }
+        }
+        None if request.partition.is_some() => {
+            return Err(Error::new(
+                ErrorKind::Parameter,
+                format!(
+                    "\"{}\" is a directory, so --partition makes no sense",
+                    show(&request.source)
+                ),
+            ));
+        }
+        None => {}
+    }
+    Ok(opened)
 }
 
 fn scan_source(

@@ -14,6 +14,7 @@ use super::text::{show_time, write_out};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
+use crate::profile::Compat;
 use crate::report::Reporter;
 
 /// Runs the command.
@@ -25,7 +26,13 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         .cloned()
         .unwrap_or_default();
     let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
-    let archive = archive::open(host, &path, &reporter)?;
+    let partition = matches.get_one::<u32>("partition").copied();
+    let archive = match archive::open(host, &path, &reporter) {
+        Err(error) if error.kind() == ErrorKind::NotWim && invocation.compat == Compat::Seed => {
+            return describe(host, &path, partition, error, &reporter);
+        }
+        other => other?,
+    };
     if matches.get_flag("check") {
         archive::check(&archive, &path, &reporter)?;
     }
@@ -75,6 +82,24 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         }
     }
     write_out(host, text.as_bytes())?;
+    Ok(0)
+}
+
+/// Says what a file is that is no archive.
+fn describe(
+    host: &dyn Host,
+    path: &Path,
+    partition: Option<u32>,
+    not_wim: Error,
+    reporter: &Reporter<'_>,
+) -> Result<u8, Failure> {
+    let Some(described) = host.describe(path, partition)? else {
+        return Err(not_wim.into());
+    };
+    for warning in &described.warnings {
+        reporter.warning(warning);
+    }
+    write_out(host, described.text.as_bytes())?;
     Ok(0)
 }
 

@@ -17,8 +17,8 @@ mod workers;
 pub use observer::{Event, Observer, OnUnreadable, Phase, Silent, Unit};
 pub use sink::{Feed, Sink};
 pub use source::{
-    Entry, EntryBatch, EntryProblem, Extra, FileIdentity, Kind, Link, Node, OpenStream, Source,
-    Stamp, StreamInfo, Wanted, WindowsMetadata,
+    Entry, EntryBatch, EntryProblem, EntryWarning, Extra, FileIdentity, Kind, Link, Node,
+    OpenStream, Source, Stamp, StreamInfo, Wanted, WindowsMetadata,
 };
 pub use storage::{Storage, read_exact_at, read_vec_at};
 pub use target::{FileMetadata, LinkTarget, Missed, Target, TargetFile};

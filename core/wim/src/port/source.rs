@@ -65,7 +65,7 @@ pub trait Source: Sync {
     fn inside_root(&self, target: &[u16]) -> Result<Option<usize>>;
 
     /// A number that sorts streams into an order in which they are fast to read, such as their
-    /// place on the medium. The order of the tree by default.
+    /// place on the medium. Equal numbers leave them in the order of the tree.
     fn locality(&self, _node: Node, _stream: u32) -> u64 {
         0
     }
@@ -105,6 +105,17 @@ pub struct EntryBatch {
     pub entries: Vec<Entry>,
     /// Entries that cannot be reported.
     pub problems: Vec<EntryProblem>,
+    /// What the user should know of entries that are captured.
+    pub warnings: Vec<EntryWarning>,
+}
+
+/// Something the user should know of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryWarning {
+    /// Its name; empty for the directory itself.
+    pub name: Vec<u16>,
+    /// What it is about.
+    pub text: String,
 }
 
 /// An entry of a directory that cannot be captured, and why.

@@ -89,7 +89,7 @@ pub struct Pending {
 pub struct Scanned {
     /// The tree.
     pub image: Image,
-    /// Data to be read, in the order of the tree.
+    /// Data to be read, in the order of the tree or that in which its source is fast to read.
     pub pending: Vec<Pending>,
     /// Data that needs not be read.
     pub inline: Vec<u8>,
@@ -187,6 +187,10 @@ impl<'a> Scanner<'a> {
             index,
             name: name.as_bytes(),
         };
+        for warning in &batch.warnings {
+            self.warn(&walk, b"", &warning.text);
+        }
+        let first_pending = self.scanned.pending.len();
         let Some(added) = self.add_file(&walk, b"", entry)? else {
             return Ok(());
         };
@@ -199,8 +203,28 @@ impl<'a> Scanner<'a> {
         let root = self.add_dentry(NameRef::default(), &added)?;
         self.scanned.image.set_root(root);
         self.walk(&walk, entry, root)?;
+        self.order_by_place(source, first_pending);
         self.report();
         Ok(())
+    }
+
+    /// Puts the data of a source into the order in which it is fast to read; data about whose place
+    /// the source says nothing stays in the order of the tree.
+    fn order_by_place(&mut self, source: &dyn Source, first: usize) {
+        let place = |pending: &Pending| match pending.origin {
+            Origin::Source { stream, node, .. } => source.locality(node, u32::from(stream)),
+            Origin::Inline { .. } => 0,
+        };
+        if let Some(pending) = self.scanned.pending.get_mut(first..) {
+            pending.sort_by_cached_key(place);
+        }
+    }
+
+    fn warn(&self, walk: &SourceWalk<'_>, path: &[u8], text: &str) {
+        let path = walk.show(path);
+        let path = text::Show(&path);
+        self.observer
+            .event(&Event::Warning(&format!("\"{path}\": {text}")));
     }
 
     /// Ends the scan.
@@ -242,6 +266,15 @@ impl<'a> Scanner<'a> {
         mut batch: EntryBatch,
         todo: &mut Vec<Directory>,
     ) -> Result<()> {
+        for warning in std::mem::take(&mut batch.warnings) {
+            let path = match warning.name.is_empty() {
+                true => directory.path.clone(),
+                false => child_path(&directory.path, &text::from_utf16(&warning.name)),
+            };
+            if !self.options.config.excludes(&path) {
+                self.warn(walk, &path, &warning.text);
+            }
+        }
         for problem in std::mem::take(&mut batch.problems) {
             let path = child_path(&directory.path, &text::from_utf16(&problem.name));
             if !self.options.config.excludes(&path) {

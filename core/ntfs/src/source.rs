@@ -1,0 +1,213 @@
+//! A volume as a source of capture.
+//!
+//! Everything on a volume that an archive can hold is reported: all names but those of the file
+//! system's own files, short names, attributes and times as stored, all streams of files and
+//! directories, security descriptors, reparse points, object ids and extended attributes. Names of one
+//! record are hard links. Damage of one file is a problem of its entry, so that the rest can be
+//! captured without it.
+
+mod describe;
+mod entry;
+mod find;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wimforge_core::port::{
+    Entry, EntryBatch, EntryProblem, EntryWarning, Node, OpenStream, Source, Stamp, Wanted,
+};
+use wimforge_core::{Error, ErrorKind, Result};
+
+pub use self::describe::{Description, describe};
+use self::entry::{named_streams, show_reference};
+pub use self::find::find_volume;
+use crate::catalog::Catalog;
+use crate::device::ReadAt;
+use crate::limits::Limits;
+use crate::record::FileReference;
+use crate::stream::Stream;
+use crate::volume::Volume;
+use crate::{error, wof};
+
+/// How a volume is captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceOptions {
+    /// Show files that the system compressed as Windows shows them, not as reparse points.
+    pub decode_system_compression: bool,
+}
+
+/// A volume as a source of capture.
+pub struct NtfsSource {
+    name: String,
+    volume: Volume,
+    catalog: Catalog,
+    options: SourceOptions,
+    /// Descriptors of `$Secure` that were read.
+    descriptors: Mutex<HashMap<u32, Arc<[u8]>>>,
+}
+
+impl NtfsSource {
+    /// Opens the volume that begins with the first byte of `device` and reads its `$MFT`. `name` is
+    /// for messages: the path the user gave.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Ntfs`] if it is something else, which is named, or too damaged;
+    /// [`ErrorKind::Read`] if the device cannot be read.
+    pub fn open(device: Arc<dyn ReadAt>, name: String, options: SourceOptions) -> Result<Self> {
+        let volume = Volume::open(device, Limits::default());
+        let volume = volume.map_err(|error| core_error(error).at(quoted(&name)))?;
+        let catalog = Catalog::read(&volume);
+        let catalog = catalog.map_err(|error| core_error(error).at(quoted(&name)))?;
+        Ok(Self {
+            name,
+            volume,
+            catalog,
+            options,
+            descriptors: Mutex::default(),
+        })
+    }
+
+    /// What whoever captures the volume should be told.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let warnings = self.volume.warnings().iter();
+        warnings.map(|warning| format!("{}: {warning}", quoted(&self.name)))
+    }
+
+    /// The descriptor with a number, read once.
+    fn descriptor(&self, id: u32) -> error::Result<Arc<[u8]>> {
+        let cache = || {
+            self.descriptors
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some(found) = cache().get(&id) {
+            return Ok(Arc::clone(found));
+        }
+        let descriptor: Arc<[u8]> = self.volume.descriptor(id)?.into();
+        cache().insert(id, Arc::clone(&descriptor));
+        Ok(descriptor)
+    }
+
+    fn open_stream(&self, node: Node, stream: u32) -> error::Result<Stream> {
+        let info = self.catalog.get(FileReference(node.0))?;
+        let file = self.volume.file(info.reference)?;
+        let decoded = self.decodes(&info, &file)?;
+        match stream.checked_sub(1) {
+            None if decoded => file.open_contents(),
+            None => file.open_stream(&[]),
+            Some(number) => {
+                let mut streams = named_streams(&info, decoded);
+                let name = streams.nth(number as usize).map(|stream| stream.name);
+                file.open_stream(name.unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Source for NtfsSource {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn root(&self, wanted: Wanted) -> Result<EntryBatch> {
+        let mut batch = EntryBatch::default();
+        let entry = self
+            .catalog
+            .get(FileReference::ROOT)
+            .and_then(|info| self.entry(&info, None, wanted, &mut batch.warnings));
+        let entry = entry.map_err(|error| core_error(error).at(quoted(&self.name)))?;
+        batch.push([], entry);
+        Ok(batch)
+    }
+
+    fn read_dir(&self, directory: Node, wanted: Wanted) -> Result<EntryBatch> {
+        let listing = self
+            .catalog
+            .list(&self.volume, FileReference(directory.0))
+            .map_err(core_error)?;
+        let mut batch = EntryBatch::default();
+        if !listing.is_in_order() {
+            batch.warnings.push(EntryWarning {
+                name: Vec::new(),
+                text: "the index of the directory is not in its order".into(),
+            });
+        }
+        for refused in listing.refused() {
+            batch.problems.push(EntryProblem {
+                name: match refused.name.is_empty() {
+                    true => show_reference(refused.reference),
+                    false => refused.name.clone(),
+                },
+                error: Error::new(ErrorKind::Ntfs, refused.error.to_string()),
+            });
+        }
+        for found in listing.entries() {
+            let entry: error::Result<Entry> = self
+                .catalog
+                .get(found.reference)
+                .and_then(|info| self.entry(&info, Some(&found), wanted, &mut batch.warnings));
+            match entry {
+                Ok(entry) => batch.push(found.name.iter().copied(), entry),
+                Err(error) => batch.problems.push(EntryProblem {
+                    name: found.name.to_vec(),
+                    error: core_error(error),
+                }),
+            }
+        }
+        Ok(batch)
+    }
+
+    fn open(&self, node: Node, stream: u32) -> Result<Box<dyn OpenStream + '_>> {
+        let stream = self.open_stream(node, stream).map_err(core_error)?;
+        Ok(Box::new(VolumeStream(stream)))
+    }
+
+    /// Targets of links on a volume are kept as they are.
+    fn inside_root(&self, _target: &[u16]) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    fn locality(&self, node: Node, stream: u32) -> u64 {
+        let Ok(info) = self.catalog.get(FileReference(node.0)) else {
+            return 0;
+        };
+        // The contents of a decoded file are where its compressed stream is.
+        let decoded = self.options.decode_system_compression
+            && info.is_reparse_point()
+            && info.streams().any(|stream| stream.name == wof::STREAM);
+        let found = match stream.checked_sub(1) {
+            None => info
+                .streams()
+                .find(|stream| stream.name == if decoded { &wof::STREAM[..] } else { &[] }),
+            Some(number) => named_streams(&info, decoded).nth(number as usize),
+        };
+        found.and_then(|stream| stream.physical_offset).unwrap_or(0)
+    }
+}
+
+/// An open stream.
+struct VolumeStream(Stream);
+
+impl OpenStream for VolumeStream {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.0.read_at(offset, buffer).map_err(core_error)
+    }
+
+    /// Nothing on a volume that is not mounted changes.
+    fn stamp(&mut self) -> Result<Option<Stamp>> {
+        Ok(None)
+    }
+}
+
+/// An error of the volume as one of the core.
+pub(crate) fn core_error(error: error::Error) -> Error {
+    let kind = match error {
+        error::Error::Device { .. } => ErrorKind::Read,
+        _ => ErrorKind::Ntfs,
+    };
+    Error::new(kind, error.to_string())
+}
+
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
