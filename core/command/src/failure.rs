@@ -20,8 +20,8 @@ pub enum Failure {
     NoCommand(String),
     /// Not a failure: text that was asked for, such as help, goes to standard output.
     Text(String),
-    /// Standard output is gone (a closed pipe): nothing to be said.
-    OutputClosed,
+    /// Standard output cannot be written.
+    Output(std::io::Error),
 }
 
 impl From<Error> for Failure {
@@ -62,9 +62,15 @@ impl Failure {
             }
             Failure::Text(text) => match console.out(text.as_bytes()) {
                 Ok(()) => 0,
-                Err(_) => USAGE,
+                Err(error) => Failure::Output(error).report(host),
             },
-            Failure::OutputClosed => USAGE,
+            Failure::Output(error) => {
+                // Whoever was reading has gone away, and knows it.
+                if error.kind() != std::io::ErrorKind::BrokenPipe {
+                    console.err(&format!("ERROR: cannot write to standard output: {error}\n"));
+                }
+                USAGE
+            }
         }
     }
 }

@@ -9,9 +9,9 @@ use wimforge_core::time::FileTime;
 use crate::failure::Failure;
 use crate::host::Host;
 
-/// Writes to standard output; a closed pipe ends the command.
+/// Writes to standard output; failure ends the command.
 pub fn write_out(host: &dyn Host, text: &[u8]) -> Result<(), Failure> {
-    host.console().out(text).map_err(|_| Failure::OutputClosed)
+    host.console().out(text).map_err(Failure::Output)
 }
 
 /// A time such as `Thu Jan 02 03:04:05 2020 UTC`.
