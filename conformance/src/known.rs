@@ -13,6 +13,11 @@ pub fn normalise_xml(text: &str) -> &str {
     text.strip_suffix('\n').unwrap_or(text)
 }
 
+/// The element of the XML data in which wimlib counts the names of a hard-linked symbolic link as names
+/// of one file, although it stores them as separate files, as the format demands. wimforge counts what
+/// is stored, which is what a reader of the archive finds. Only trees with such links are concerned.
+pub const ELEMENT_THAT_COUNTS_LINKED_LINKS: &str = "HARDLINKBYTES";
+
 /// Whether a line of `info --header` can be compared. The size of the boot image's metadata cannot: it
 /// has the additional stream entries of [`normalise`] in it.
 #[must_use]

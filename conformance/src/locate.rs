@@ -126,7 +126,12 @@ pub fn setpriv() -> Option<PathBuf> {
     allowed.then_some(path)
 }
 
-fn require(what: &str, variable: &str, names: &[&str], package: &str) -> Option<PathBuf> {
+/// A program, or nothing after saying that the test is skipped.
+///
+/// # Panics
+/// If it is missing where tools are required.
+#[must_use]
+pub fn require(what: &str, variable: &str, names: &[&str], package: &str) -> Option<PathBuf> {
     let found = env::var_os(variable)
         .map(PathBuf::from)
         .or_else(|| names.iter().find_map(|name| in_path(name)));

@@ -67,6 +67,15 @@ impl View {
     }
 }
 
+impl View {
+    /// The view without the contents of this element of the XML data.
+    #[must_use]
+    pub fn without(mut self, element: &str) -> Self {
+        self.xml = replace_elements(&self.xml, element);
+        self
+    }
+}
+
 /// Asserts that two archives hold the same, in the eyes of one program.
 ///
 /// # Panics

@@ -17,6 +17,7 @@ mod damage;
 mod failures;
 mod harness;
 mod links;
+mod ntfs;
 mod real;
 mod reproducible;
 mod seven_zip;

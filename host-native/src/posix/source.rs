@@ -38,15 +38,20 @@ impl PosixSource {
     /// Opens the directory at `path`, following a link there.
     ///
     /// # Errors
-    /// [`ErrorKind::Stat`] if there is none, [`ErrorKind::OpenDirectory`] if it cannot be read.
+    /// [`ErrorKind::Stat`] if there is none, [`ErrorKind::OpenDirectory`] if it cannot be read,
+    /// [`ErrorKind::NotDirectory`] or [`ErrorKind::UnsupportedFile`] if it is something else.
     pub fn open(path: &Path, options: PosixSourceOptions) -> Result<Self> {
         let found =
             stat(path).map_err(|error| failed(ErrorKind::Stat, "cannot find", path, error))?;
-        if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
-            return Err(Error::new(
-                ErrorKind::NotDirectory,
-                format!("{:?} is not a directory", path.display().to_string()),
-            ));
+        let kind = match FileType::from_raw_mode(found.st_mode) {
+            FileType::Directory => None,
+            // These could be taken for volumes.
+            FileType::RegularFile | FileType::BlockDevice => Some(ErrorKind::NotDirectory),
+            _ => Some(ErrorKind::UnsupportedFile),
+        };
+        if let Some(kind) = kind {
+            let message = format!("{:?} is not a directory", path.display().to_string());
+            return Err(Error::new(kind, message));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = open(path, flags, Mode::empty()).map_err(|error| {

@@ -1,0 +1,270 @@
+//! NTFS volumes, formatted by mkntfs, filled through the ntfs-3g driver or by wimlib.
+//!
+//! These tests need those programs and the right to mount.
+
+use crate::support::both;
+use std::fs;
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::{Path, PathBuf};
+use wimforge_conformance::imaging::{Compression, Imager, Options};
+use wimforge_conformance::locate;
+use wimforge_conformance::scratch::Scratch;
+use wimforge_conformance::tool::Call;
+use wimforge_conformance::view::assert_no_semantic_difference;
+
+/// A volume in a file.
+struct Volume {
+    path: PathBuf,
+}
+
+impl Volume {
+    /// An empty one; `None` if there is no mkntfs.
+    fn format(scratch: &Scratch, name: &str, cluster: u32) -> Option<Self> {
+        let mkntfs = locate::require("mkntfs", "MKNTFS_BIN", &["mkntfs"], "ntfs-3g")?;
+        let path = scratch.join(name);
+        let file = fs::File::create(&path).expect("create a volume");
+        file.set_len(96 << 20).expect("size of a volume");
+        let _formatted = Call::new(mkntfs)
+            .args(["-F", "-q", "-Q", "-c", &cluster.to_string()])
+            .arg(&path)
+            .run()
+            .ok();
+        Some(Self { path })
+    }
+
+    /// Mounts it for as long as `fill` takes; `false` if that is not possible here.
+    fn fill(&self, scratch: &Scratch, fill: impl FnOnce(&Path)) -> bool {
+        let Some(driver) = locate::require("ntfs-3g", "NTFS_3G_BIN", &["ntfs-3g"], "ntfs-3g")
+        else {
+            return false;
+        };
+        let at = scratch.join("mounted");
+        fs::create_dir_all(&at).expect("a mount point");
+        let mounted = Call::new(driver)
+            .args(["-o", "streams_interface=xattr"])
+            .args([&self.path, &at])
+            .run();
+        if !mounted.succeeded() {
+            assert!(
+                std::env::var_os("WIMFORGE_REQUIRE_TOOLS").is_none(),
+                "cannot mount: {mounted}"
+            );
+            locate::skip("mounting through ntfs-3g is not possible");
+            return false;
+        }
+        fill(&at);
+        let unmounted = Call::new("umount").arg(&at).run();
+        assert!(unmounted.succeeded(), "{unmounted}");
+        // The driver ends a moment after that.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        true
+    }
+}
+
+fn set(path: &Path, name: &str, value: &[u8]) {
+    use rustix::fs::{XattrFlags, lsetxattr};
+    lsetxattr(path, name, value, XattrFlags::empty())
+        .unwrap_or_else(|error| panic!("{name} of {}: {error}", path.display()));
+}
+
+/// A link to a directory by its full path, as Windows makes it.
+fn junction(target: &str) -> Vec<u8> {
+    let units =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let (stored, shown) = (units(&format!("\\??\\{target}")), units(target));
+    let fields = [0, stored.len(), stored.len() + 2, shown.len()];
+    let mut data: Vec<u8> = fields
+        .into_iter()
+        .flat_map(|field| (field as u16).to_le_bytes())
+        .collect();
+    data.extend([stored, vec![0; 2], shown, vec![0; 2]].concat());
+    reparse_point(0xA000_0003, &data)
+}
+
+fn reparse_point(tag: u32, data: &[u8]) -> Vec<u8> {
+    let mut point = tag.to_le_bytes().to_vec();
+    point.extend((data.len() as u16).to_le_bytes());
+    point.extend([0, 0]);
+    point.extend(data);
+    point
+}
+
+/// Bytes that do not repeat soon.
+fn noise(count: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Puts one of everything on a volume.
+fn everything(root: &Path) {
+    let write = |name: &str, data: &[u8]| {
+        fs::write(root.join(name), data).expect("write a file");
+        root.join(name)
+    };
+    let directory = |name: &str| {
+        fs::create_dir(root.join(name)).expect("make a directory");
+        root.join(name)
+    };
+    let first = write("first", b"first\n");
+    let inner = directory("directory");
+    fs::hard_link(&first, inner.join("second")).expect("link");
+    set(&first, "user.stream", b"named");
+    set(&first, "user.empty", b"");
+    set(&inner, "user.of a directory", &noise(5000, 3));
+    let large = write("large", &[noise(3_000_000, 1), vec![7; 1_000_000]].concat());
+    // Hidden, system, and not to be indexed.
+    set(&large, "system.ntfs_attrib", &0x2006_u32.to_le_bytes());
+    let id: Vec<u8> = (1..=64).collect();
+    set(&large, "system.ntfs_object_id", &id);
+    let sparse = write("sparse", b"start");
+    let file = fs::File::options().write(true).open(&sparse);
+    let file = file.expect("open a file");
+    file.write_all_at(b"end", 3_000_000)
+        .expect("write behind a hole");
+    drop(file);
+    let empty = write("empty", b"");
+    set(&empty, "system.ntfs_object_id", &id[16..32]);
+    let long = write("A long name.text", b"long");
+    set(&long, "system.ntfs_dos_name", b"ALONGN~1.TEX");
+    let long = directory("A long directory");
+    set(&long, "system.ntfs_dos_name", b"ALONGD~1");
+    symlink("first", root.join("relative")).expect("make a link");
+    let point = directory("junction");
+    set(
+        &point,
+        "system.ntfs_reparse_data",
+        &junction("C:\\directory"),
+    );
+    let point = write("unknown", b"");
+    let data = reparse_point(0x8000_0099, b"hello");
+    set(&point, "system.ntfs_reparse_data", &data);
+    let many = directory("many");
+    for number in 0..300_usize {
+        let name = format!("file {number}");
+        fs::write(many.join(name), noise(number * 7, number as u32)).expect("write a file");
+    }
+    for name in ["pagefile.sys", "hiberfil.sys", "swapfile.sys"] {
+        let _excluded = write(name, b"excluded");
+    }
+    let _excluded = directory("$RECYCLE.BIN");
+    let _unusual = write("gr\u{fc}\u{df}e \u{1F600}", b"name");
+}
+
+fn options() -> Options {
+    Options::with(Compression::Xpress)
+}
+
+/// Cluster sizes that mkntfs can make.
+const CLUSTERS: [u32; 4] = [512, 2048, 4096, 65536];
+
+#[test]
+fn a_volume_is_captured_as_wimlib_does() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    for cluster in CLUSTERS {
+        let Some(volume) = Volume::format(&scratch, "volume", cluster) else {
+            return;
+        };
+        if !volume.fill(&scratch, everything) {
+            return;
+        }
+        let [ours, theirs] = [&wimforge, &wimlib].map(|imager| {
+            let wim = scratch.join(format!("{imager}.wim"));
+            let run = imager.capture(&volume.path, &wim, &options()).run().ok();
+            assert!(
+                run.out()
+                    .contains("Capturing WIM image from NTFS filesystem on "),
+                "{run}"
+            );
+            wim
+        });
+        assert_no_semantic_difference(&wimlib, &ours, &theirs);
+        assert_no_semantic_difference(&wimforge, &ours, &theirs);
+    }
+}
+
+#[test]
+fn a_volume_that_wimlib_restored_is_captured_again() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    if !volume.fill(&scratch, everything) {
+        return;
+    }
+    let wim = scratch.join("first.wim");
+    wimforge.capture(&volume.path, &wim, &options()).run().ok();
+    let Some(restored) = Volume::format(&scratch, "restored", 1024) else {
+        return;
+    };
+    let _applied = wimlib.apply(&wim, 1, &restored.path).run().ok();
+    // The image has the name of its source.
+    let again = Scratch::new();
+    let source = again.join("volume");
+    fs::rename(&restored.path, &source).expect("rename the volume");
+    let wim_again = again.join("second.wim");
+    wimforge.capture(&source, &wim_again, &options()).run().ok();
+    assert_no_semantic_difference(&wimlib, &wim, &wim_again);
+}
+
+#[test]
+fn a_volume_is_appended_and_described() {
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    let wimforge = Imager::plain();
+    let wim = scratch.join("a.wim");
+    wimforge.capture(&volume.path, &wim, &options()).run().ok();
+    let append = wimforge.append(&volume.path, &wim, "again", &options());
+    let _appended = append.run().ok();
+    let _verified = wimforge.verify(&wim).ok();
+    let text = wimforge.show("info", &volume.path, &[]).out();
+    assert!(
+        text.contains("Cluster Size:           4096 bytes\n"),
+        "{text}"
+    );
+    // Under wimlib's name it is only a file that is no archive.
+    let info = Imager::drop_in().call(["info"]).arg(&volume.path).run();
+    let _refused = info.refused_with(43, &[]);
+}
+
+#[test]
+fn what_is_no_volume_is_refused_by_its_name() {
+    let scratch = Scratch::new();
+    let wim = scratch.join("a.wim");
+    let wimforge = Imager::plain();
+    let refused = |source: &Path, code: i32, text: &str| {
+        let run = wimforge.capture(source, &wim, &options()).run();
+        let _refused = run.refused_with(code, &[text]);
+        assert!(!wim.exists(), "{} left something", source.display());
+    };
+    let head = |name: &str, marks: &[(usize, &[u8])]| {
+        let mut bytes = vec![0; 1 << 20];
+        for (at, mark) in marks {
+            bytes[*at..at + mark.len()].copy_from_slice(mark);
+        }
+        let path = scratch.join(name);
+        fs::write(&path, bytes).expect("write a file");
+        path
+    };
+    let signed: (usize, &[u8]) = (510, &[0x55, 0xAA]);
+    refused(&head("a", &[(3, b"-FVE-FS-"), signed]), 46, "BitLocker");
+    refused(&head("b", &[(3, b"ReFS\0\0\0\0")]), 46, "ReFS");
+    refused(&head("c", &[(3, b"EXFAT   "), signed]), 46, "exFAT");
+    refused(&head("d", &[(82, b"FAT32   "), signed]), 46, "FAT");
+    refused(&head("e", &[(1080, &[0x53, 0xEF])]), 46, "ext4");
+    refused(&head("f", &[(0, b"MSWIM\0\0\0")]), 46, "WIM");
+    refused(&head("g", &[]), 46, "not an NTFS volume");
+    refused(Path::new("/dev/null"), 69, "/dev/null");
+    refused(&scratch.join("missing"), 63, "missing");
+}
