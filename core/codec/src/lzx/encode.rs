@@ -12,7 +12,7 @@ use crate::matchfinder::tables::Position;
 
 use super::block::{BlockCoder, Item};
 use super::parse_lazy::{LazyParser, MAX_BLOCK};
-use super::split::Splitter;
+use super::split::{Grain, Splitter};
 use super::thorough::Thorough;
 use super::{e8, window_order};
 
@@ -44,7 +44,7 @@ enum Parser {
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
     let parser = if level.0 < FIRST_THOROUGH {
-        4 * size + LazyParser::<u32>::memory(size) + Splitter::memory()
+        4 * size + LazyParser::<u32>::memory(size) + Splitter::memory(Grain::COARSE)
     } else if chunk_size <= 1 << 16 {
         Thorough::<u16, { 1 << 16 }>::memory(size)
     } else {
@@ -60,7 +60,10 @@ impl Compressor {
         let order = window_order(chunk_size);
         let size = chunk_size as usize;
         let parser = if level.0 < FIRST_THOROUGH {
-            let (items, splitter) = (Vec::with_capacity(size.min(MAX_BLOCK)), Splitter::new());
+            let (items, splitter) = (
+                Vec::with_capacity(size.min(MAX_BLOCK)),
+                Splitter::new(Grain::COARSE, order),
+            );
             if chunk_size <= 1 << 16 {
                 Parser::Lazy(Box::new(LazyParser::new(size, level)), items, splitter)
             } else {

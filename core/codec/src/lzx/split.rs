@@ -9,11 +9,31 @@ use alloc::vec::Vec;
 use crate::entropy::{BIT, log2};
 
 use super::block::{Frequencies, Item, item_length};
+use super::offset;
+use super::{HEADERS, LITERALS};
 
-/// The most segments at first.
-const SEGMENTS: usize = 32;
-/// The smallest segment.
-const LEAST: usize = 1024;
+/// How finely to look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grain {
+    /// The most segments at first.
+    segments: usize,
+    /// The smallest segment, in bytes.
+    least: usize,
+}
+
+impl Grain {
+    /// For the quick levels.
+    pub(super) const COARSE: Grain = Grain {
+        segments: 4,
+        least: 4096,
+    };
+    /// For the others.
+    pub(super) const FINE: Grain = Grain {
+        segments: 32,
+        least: 1024,
+    };
+}
+
 /// Bits of a block header, and bits per symbol in use. The first is on the high side: the parser
 /// adapts its choices to the code it is given, so a merger costs less than the rough parse says.
 const HEADER: i64 = 500;
@@ -30,36 +50,41 @@ struct Segment {
 /// Working space for splitting.
 #[derive(Debug)]
 pub(super) struct Splitter {
+    grain: Grain,
+    /// Size of the main alphabet.
+    symbols: usize,
     segments: Vec<Segment>,
     /// What merging each segment with the next would save.
     gains: Vec<i64>,
 }
 
 impl Splitter {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(grain: Grain, order: u32) -> Self {
         Splitter {
-            segments: Vec::with_capacity(SEGMENTS),
-            gains: Vec::with_capacity(SEGMENTS),
+            grain,
+            symbols: LITERALS + HEADERS * offset::slots(order),
+            segments: Vec::with_capacity(grain.segments),
+            gains: Vec::with_capacity(grain.segments),
         }
     }
 
     /// Bytes that [`Splitter::new`] allocates.
-    pub(super) fn memory() -> usize {
-        SEGMENTS * (size_of::<Segment>() + size_of::<i64>())
+    pub(super) fn memory(grain: Grain) -> usize {
+        grain.segments * (size_of::<Segment>() + size_of::<i64>())
     }
 
     /// Cuts the items of `data` into blocks and returns the number of blocks.
     pub(super) fn split(&mut self, items: &[Item], data: &[u8]) -> usize {
         self.segments.clear();
-        let target = (data.len() / SEGMENTS + 1).max(LEAST);
+        let target = (data.len() / self.grain.segments + 1).max(self.grain.least);
         let (mut first, mut start, mut pos) = (0, 0, 0);
         for (index, &item) in items.iter().enumerate() {
             pos += item_length(item);
             let last = index + 1 == items.len();
-            if last || (pos - start >= target && data.len() - pos >= LEAST) {
+            if last || (pos - start >= target && data.len() - pos >= self.grain.least) {
                 let mut freqs = Frequencies::ZERO;
                 freqs.count(&items[first..=index], &data[start..pos]);
-                let cost = cost(&freqs);
+                let cost = cost(&freqs, &Frequencies::ZERO, self.symbols);
                 self.segments.push(Segment {
                     items: index + 1 - first,
                     bytes: pos - start,
@@ -102,9 +127,7 @@ impl Splitter {
 
     fn gain(&self, i: usize) -> i64 {
         let (a, b) = (&self.segments[i], &self.segments[i + 1]);
-        let mut both = a.freqs.clone();
-        both.add(&b.freqs);
-        a.cost + b.cost - cost(&both)
+        a.cost + b.cost - cost(&a.freqs, &b.freqs, self.symbols)
     }
 
     /// Size of a block in bytes, and its symbols.
@@ -114,16 +137,25 @@ impl Splitter {
     }
 }
 
-fn cost(freqs: &Frequencies) -> i64 {
+/// The cost of a block with the symbols of both, in units of 2^-8 bits: what coding them takes at
+/// their entropy, `total · log2(total) − Σ f · log2(f)` per code, and the header.
+fn cost(a: &Frequencies, b: &Frequencies, symbols: usize) -> i64 {
     let mut sum = HEADER * i64::from(BIT);
-    for code in [&freqs.main[..], &freqs.length[..]] {
-        let total: u32 = code.iter().sum();
-        let all = log2(total.max(1));
-        for &freq in code {
-            if freq > 0 {
-                sum += i64::from(freq) * i64::from(all - log2(freq)) + PER_SYMBOL * i64::from(BIT);
+    for (a, b) in [
+        (&a.main[..symbols], &b.main[..symbols]),
+        (&a.length[..], &b.length[..]),
+    ] {
+        let (mut total, mut used, mut logs) = (0u32, 0i64, 0u64);
+        for (a, b) in a.iter().zip(b) {
+            let freq = a + b;
+            if freq != 0 {
+                total += freq;
+                used += 1;
+                logs += u64::from(freq) * u64::from(log2(freq));
             }
         }
+        let all = u64::from(total) * u64::from(log2(total));
+        sum += all as i64 - logs as i64 + used * PER_SYMBOL * i64::from(BIT);
     }
     sum
 }

@@ -11,7 +11,7 @@ use super::block::{BlockCoder, Item};
 use super::cost::Model;
 use super::offset::{self, Recent};
 use super::parse_optimal::{Manner, OptimalParser};
-use super::split::Splitter;
+use super::split::{Grain, Splitter};
 use super::{MAX_MATCH, seed, window_order};
 
 /// Matches are found and held for this many bytes at a time.
@@ -40,7 +40,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         Thorough {
             finder: TableFinder::new(size),
             cache: MatchCache::new(segment),
-            splitter: Splitter::new(),
+            splitter: Splitter::new(Grain::FINE, window_order(chunk_size)),
             parser: OptimalParser::new(segment),
             model: Model::new(offset::slots(window_order(chunk_size))),
             items: Vec::with_capacity(segment),
@@ -78,7 +78,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         size_of::<Self>()
             + TableFinder::<P, N>::memory(size)
             + MatchCache::memory(segment)
-            + Splitter::memory()
+            + Splitter::memory(Grain::FINE)
             + OptimalParser::memory(segment)
             + size_of::<Item>() * segment
     }
