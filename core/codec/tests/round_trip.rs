@@ -1,5 +1,7 @@
 //! What is compressed decompresses to itself: every format, chunk size and a choice of levels.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use wimforge_codec::{Compressor, DecodeError, Decompressor, Format, Level};
 

@@ -67,7 +67,9 @@ impl Failure {
             Failure::Output(error) => {
                 // Whoever was reading has gone away, and knows it.
                 if error.kind() != std::io::ErrorKind::BrokenPipe {
-                    console.err(&format!("ERROR: cannot write to standard output: {error}\n"));
+                    console.err(&format!(
+                        "ERROR: cannot write to standard output: {error}\n"
+                    ));
                 }
                 USAGE
             }
