@@ -55,9 +55,9 @@ impl NtfsSource {
     /// [`ErrorKind::Read`] if the device cannot be read.
     pub fn open(device: Arc<dyn ReadAt>, name: String, options: SourceOptions) -> Result<Self> {
         let volume = Volume::open(device, Limits::default());
-        let volume = volume.map_err(|error| core_error(error).at(quoted(&name)))?;
+        let volume = volume.map_err(|error| Error::from(error).at(quoted(&name)))?;
         let catalog = Catalog::read(&volume);
-        let catalog = catalog.map_err(|error| core_error(error).at(quoted(&name)))?;
+        let catalog = catalog.map_err(|error| Error::from(error).at(quoted(&name)))?;
         Ok(Self {
             name,
             volume,
@@ -115,7 +115,7 @@ impl Source for NtfsSource {
             .catalog
             .get(FileReference::ROOT)
             .and_then(|info| self.entry(&info, None, wanted, &mut batch.warnings));
-        let entry = entry.map_err(|error| core_error(error).at(quoted(&self.name)))?;
+        let entry = entry.map_err(|error| Error::from(error).at(quoted(&self.name)))?;
         batch.push([], entry);
         Ok(batch)
     }
@@ -124,7 +124,7 @@ impl Source for NtfsSource {
         let listing = self
             .catalog
             .list(&self.volume, FileReference(directory.0))
-            .map_err(core_error)?;
+            .map_err(Error::from)?;
         let mut batch = EntryBatch::default();
         if !listing.is_in_order() {
             batch.warnings.push(EntryWarning {
@@ -150,7 +150,7 @@ impl Source for NtfsSource {
                 Ok(entry) => batch.push(found.name.iter().copied(), entry),
                 Err(error) => batch.problems.push(EntryProblem {
                     name: found.name.to_vec(),
-                    error: core_error(error),
+                    error: Error::from(error),
                 }),
             }
         }
@@ -158,7 +158,7 @@ impl Source for NtfsSource {
     }
 
     fn open(&self, node: Node, stream: u32) -> Result<Box<dyn OpenStream + '_>> {
-        let stream = self.open_stream(node, stream).map_err(core_error)?;
+        let stream = self.open_stream(node, stream).map_err(Error::from)?;
         Ok(Box::new(VolumeStream(stream)))
     }
 
@@ -190,7 +190,7 @@ struct VolumeStream(Stream);
 
 impl OpenStream for VolumeStream {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        self.0.read_at(offset, buffer).map_err(core_error)
+        self.0.read_at(offset, buffer).map_err(Error::from)
     }
 
     /// Nothing on a volume that is not mounted changes.
@@ -199,13 +199,15 @@ impl OpenStream for VolumeStream {
     }
 }
 
-/// An error of the volume as one of the core.
-pub(crate) fn core_error(error: error::Error) -> Error {
-    let kind = match error {
-        error::Error::Device { .. } => ErrorKind::Read,
-        _ => ErrorKind::Ntfs,
-    };
-    Error::new(kind, error.to_string())
+/// What a host tells its user of an error of the volume.
+impl From<error::Error> for Error {
+    fn from(error: error::Error) -> Self {
+        let kind = match error {
+            error::Error::Device { .. } => ErrorKind::Read,
+            _ => ErrorKind::Ntfs,
+        };
+        Error::new(kind, error.to_string())
+    }
 }
 
 pub(crate) fn quoted(name: &str) -> String {

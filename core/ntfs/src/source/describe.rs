@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::find::{find_volume, first_bytes};
-use super::{core_error, quoted};
+use super::quoted;
 use crate::catalog::Catalog;
 use crate::device::ReadAt;
 use crate::limits::Limits;
@@ -70,7 +70,7 @@ fn volume(device: Arc<dyn ReadAt>, path: &str) -> Result<Description> {
         let catalog = Catalog::read(&volume)?;
         Ok((volume, catalog))
     };
-    let (volume, catalog) = open().map_err(|error| core_error(error).at(quoted(path)))?;
+    let (volume, catalog) = open().map_err(|error| Error::from(error).at(quoted(path)))?;
     let mut warnings: Vec<String> = volume.warnings().iter().map(ToString::to_string).collect();
     let (geometry, info) = (volume.geometry(), volume.info());
     let mut lines = Lines::titled("NTFS Volume");

@@ -144,7 +144,7 @@ pub(super) fn named_streams<'a>(
     decoded: bool,
 ) -> impl Iterator<Item = StreamEntry<'a>> + use<'a> {
     info.streams()
-        .filter(move |stream| !stream.name.is_empty() && !(decoded && stream.name == wof::STREAM))
+        .filter(move |stream| !stream.name.is_empty() && (!decoded || stream.name != wof::STREAM))
 }
 
 fn reparse_data(point: ReparsePoint) -> ReparseData {

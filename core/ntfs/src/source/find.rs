@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wimforge_core::{Error, ErrorKind, Result};
 
-use super::{core_error, quoted};
+use super::quoted;
 use crate::device::{ReadAt, read_exact};
 use crate::partition::{self, Partition};
 use crate::recognise::{FileSystem, HEAD, recognise};
@@ -12,7 +12,7 @@ use crate::recognise::{FileSystem, HEAD, recognise};
 /// What a device begins with.
 pub(crate) fn first_bytes(device: &dyn ReadAt) -> Result<FileSystem> {
     let mut head = vec![0; device.size().min(HEAD as u64) as usize];
-    read_exact(device, 0, &mut head).map_err(core_error)?;
+    read_exact(device, 0, &mut head).map_err(Error::from)?;
     Ok(recognise(&head))
 }
 

@@ -6,6 +6,7 @@
     reason = "tests may use files, programs and clocks, and stop at once"
 )]
 
+mod capture;
 mod made;
 mod maker;
 mod mutated;
