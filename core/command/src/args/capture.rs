@@ -10,7 +10,7 @@ use crate::values::{CompressionChoice, parse_property, parse_size};
 /// `capture`.
 pub fn capture() -> Command {
     common(Command::new("capture"))
-        .about("Create a WIM with an image of a directory")
+        .about("Create a WIM with an image of a directory or NTFS volume")
         .after_help(
             "Examples:\n  \
              wimforge capture /srv/data data.wim\n  \
@@ -26,7 +26,7 @@ pub fn append() -> Command {
     common(Command::new("append"))
         .arg(flag("rebuild", "Write the whole WIM anew, without the holes that appending leaves"))
         .arg(flag("create", "Make the WIM if it does not exist"))
-        .about("Add an image of a directory to a WIM")
+        .about("Add an image of a directory or NTFS volume to a WIM")
         .after_help(
             "Examples:\n  \
              wimforge append /srv/data data.wim \"Data, Tuesday\"\n  \
@@ -38,7 +38,7 @@ pub fn append() -> Command {
 
 fn common(command: Command) -> Command {
     command
-        .arg(path("SOURCE", "The directory to capture").required(true))
+        .arg(path("SOURCE", "The directory to capture, or a file or block device with an NTFS volume").required(true))
         .arg(path("WIMFILE", "The archive").required(true))
         .arg(operand("IMAGE_NAME", "Name of the image; by default the last component of SOURCE"))
         .arg(operand("IMAGE_DESCRIPTION", "Description of the image"))
