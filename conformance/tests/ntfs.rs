@@ -41,7 +41,7 @@ impl Volume {
         let at = scratch.join("mounted");
         fs::create_dir_all(&at).expect("a mount point");
         let mounted = Call::new(driver)
-            .args(["-o", "streams_interface=xattr"])
+            .args(["-o", "streams_interface=xattr,compression"])
             .args([&self.path, &at])
             .run();
         if !mounted.succeeded() {
@@ -142,6 +142,11 @@ fn everything(root: &Path) {
     let point = write("unknown", b"");
     let data = reparse_point(0x8000_0099, b"hello");
     set(&point, "system.ntfs_reparse_data", &data);
+    system_compressed(root);
+    let compressed = directory("compressed");
+    set(&compressed, "system.ntfs_attrib", &0x0800_u32.to_le_bytes());
+    let text = b"the same over and over, ".repeat(20_000);
+    let _inherits = write("compressed/text", &text);
     let many = directory("many");
     for number in 0..300_usize {
         let name = format!("file {number}");
@@ -152,6 +157,26 @@ fn everything(root: &Path) {
     }
     let _excluded = directory("$RECYCLE.BIN");
     let _unusual = write("gr\u{fc}\u{df}e \u{1F600}", b"name");
+}
+
+/// What the file that [`system_compressed`] makes shows.
+fn shown() -> Vec<u8> {
+    noise(3000, 11)
+}
+
+/// Makes a file that is compressed by the system, in one chunk that is stored as it is.
+fn system_compressed(root: &Path) {
+    let path = root.join("system-compressed");
+    let file = fs::File::create(&path).expect("create a file");
+    file.set_len(shown().len() as u64).expect("size of a file");
+    drop(file);
+    set(&path, "user.WofCompressedData", &shown());
+    let data: Vec<u8> = [1_u32, 2, 1, 0]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    let point = reparse_point(0x8000_0017, &data);
+    set(&path, "system.ntfs_reparse_data", &point);
 }
 
 fn options() -> Options {
@@ -214,6 +239,83 @@ fn a_volume_that_wimlib_restored_is_captured_again() {
     let wim_again = again.join("second.wim");
     wimforge.capture(&source, &wim_again, &options()).run().ok();
     assert_no_semantic_difference(&wimlib, &wim, &wim_again);
+}
+
+#[test]
+fn files_compressed_by_the_system_are_decoded() {
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    if !volume.fill(&scratch, system_compressed) {
+        return;
+    }
+    let wimforge = Imager::plain();
+    for (what, decoded) in [("decode", true), ("keep", false)] {
+        let wim = scratch.join(format!("{what}.wim"));
+        let capture = wimforge.capture(&volume.path, &wim, &options());
+        let _captured = capture.arg(format!("--wof={what}")).run().ok();
+        let path = "--path=/system-compressed";
+        let listed = wimforge.show("dir", &wim, &["--detailed", path]).out();
+        assert_eq!(listed.contains("Reparse Tag"), !decoded, "{listed}");
+        assert_eq!(listed.contains("WofCompressedData"), !decoded, "{listed}");
+    }
+    let restored = scratch.join("restored");
+    let apply = wimforge.apply(&scratch.join("decode.wim"), 1, &restored);
+    let _restored = apply.run().ok();
+    let found = fs::read(restored.join("system-compressed")).expect("read a file");
+    assert!(found == shown());
+}
+
+/// Damages the record of the file with this name, so that it looks like a torn write.
+fn damage(volume: &Path, name: &str) {
+    let mut bytes = fs::read(volume).expect("read a volume");
+    let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let places = bytes.windows(units.len()).enumerate();
+    let records: Vec<usize> = places
+        .filter(|(_, window)| *window == units)
+        .map(|(at, _)| at / 1024 * 1024)
+        .filter(|at| bytes[*at..].starts_with(b"FILE"))
+        .collect();
+    assert!(!records.is_empty(), "no record of {name}");
+    for record in records {
+        bytes[record + 510] ^= 0xFF;
+    }
+    fs::write(volume, bytes).expect("write a volume");
+}
+
+#[test]
+fn damage_is_reported_with_path_and_record() {
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    if !volume.fill(&scratch, everything) {
+        return;
+    }
+    damage(&volume.path, "file 77");
+    let wimforge = Imager::plain();
+    let wim = scratch.join("a.wim");
+    let capture = wimforge.capture(&volume.path, &wim, &options());
+    let texts = ["many/file 77: record ", "torn write"];
+    let _refused = capture.run().refused_with(46, &texts);
+    let run = capture.arg("--on-error=skip").run();
+    let _skipped = run.refused_with(3, &texts);
+    let _verified = wimforge.verify(&wim).ok();
+    let listed = wimforge.show("dir", &wim, &[]).out();
+    assert!(listed.contains("/many/file 78\n") && !listed.contains("/many/file 77\n"));
+}
+
+#[test]
+fn a_volume_is_not_written_over() {
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    let before = fs::read(&volume.path).expect("read a volume");
+    let capture = Imager::plain().capture(&volume.path, &volume.path, &options());
+    let _refused = capture.run().refused_with(24, &["volume"]);
+    assert!(fs::read(&volume.path).expect("read a volume") == before);
 }
 
 #[test]
