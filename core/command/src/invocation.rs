@@ -107,7 +107,7 @@ fn explain(error: &clap::Error) -> String {
     let text = error.to_string();
     let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
     match (error.kind(), unknown) {
-        (ErrorKind::UnknownArgument, Some(option)) => {
+        (ErrorKind::UnknownArgument, Some(option)) if option.starts_with('-') => {
             let usage = text.split_once("\n\nUsage").map_or("", |parts| parts.1);
             format!("unrecognized option '{option}'\n\nUsage{usage}")
         }

@@ -108,6 +108,15 @@ pub fn parse_switch(value: &OsString) -> Option<bool> {
     }
 }
 
+/// A number of things, with the right form of the word: `1 file`, `2 files`.
+#[must_use]
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    }
+}
+
 /// An amount of bytes in the unit that its total calls for.
 #[must_use]
 pub fn amount(bytes: u64, total: u64) -> String {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, stat, statat};
 use rustix::io::Errno;
 use wimforge_core::port::{
-    EntryBatch, EntryProblem, FileIdentity, Node, OpenStream, Source, Stamp, Wanted,
+    EntryBatch, EntryProblem, EntryWarning, Extra, FileIdentity, Node, OpenStream, Source, Stamp,
+    Wanted,
 };
 use wimforge_core::text::{self, BadNames};
 use wimforge_core::{Error, ErrorKind, Result};
@@ -144,13 +145,21 @@ impl PosixSource {
         if wanted.xattrs {
             let link = format!("/proc/self/fd/{}", directory.as_raw_fd());
             let path = Path::new(&link).join(OsStr::from_bytes(name));
-            entry.extra = self.extra(node, &path);
+            entry.extra = self.extra(&wide, &path, batch);
         }
         batch.push(text::utf16(&wide), entry);
     }
 
-    fn extra(&self, _node: Node, path: &Path) -> Option<Box<wimforge_core::port::Extra>> {
-        let (extra, _left_out) = xattrs(path);
+    /// Extended attributes of an entry; what has to be left out of them is a warning.
+    fn extra(&self, name: &[u8], path: &Path, batch: &mut EntryBatch) -> Option<Box<Extra>> {
+        let (extra, left_out) = xattrs(path);
+        let wide: Vec<u16> = text::utf16(name).collect();
+        batch
+            .warnings
+            .extend(left_out.into_iter().map(|text| EntryWarning {
+                name: wide.clone(),
+                text,
+            }));
         extra
     }
 }
@@ -174,12 +183,12 @@ impl Source for PosixSource {
                 )
             });
         let (stat, root) = root?;
+        let mut batch = EntryBatch::default();
         let mut entry = entry_of(ROOT, &stat, wimforge_core::port::Kind::Directory, false);
         if wanted.xattrs {
             let path = format!("/proc/self/fd/{}/.", root.as_raw_fd());
-            entry.extra = self.extra(ROOT, Path::new(&path));
+            entry.extra = self.extra(b"", Path::new(&path), &mut batch);
         }
-        let mut batch = EntryBatch::default();
         batch.push([], entry);
         Ok(batch)
     }

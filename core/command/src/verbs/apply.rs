@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
 use crate::report::Reporter;
-use crate::values::amount;
+use crate::values::{amount, count};
 
 /// Runs the command.
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
@@ -132,9 +132,9 @@ impl Restore<'_> {
             ));
         }
         self.reporter.detail(&format!(
-            "Restored {} directories and {} files, {} of data",
-            summary.directories,
-            summary.files,
+            "Restored {} and {}, {} of data",
+            count(summary.directories, "directory", "directories"),
+            count(summary.files + summary.hard_links, "file", "files"),
             amount(summary.bytes, summary.bytes)
         ));
     }

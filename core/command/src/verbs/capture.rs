@@ -22,7 +22,7 @@ use crate::host::{Host, Lock, OpenedSource, SourceOptions};
 use crate::invocation::Invocation;
 use crate::profile::{Compat, Profile};
 use crate::report::Reporter;
-use crate::values::{CompressionChoice, amount, parse_switch};
+use crate::values::{CompressionChoice, amount, count, parse_switch};
 
 /// Most bytes of a configuration file.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -536,10 +536,10 @@ fn finish(
     reporter.end_line();
     let numbers = &summary.numbers;
     reporter.detail(&format!(
-        "Image {} with {} directories and {} files ({}) is in \"{}\" ({})",
+        "Image {} with {} and {} ({}) is in \"{}\" ({})",
         summary.image,
-        numbers.directories,
-        numbers.files,
+        count(numbers.directories, "directory", "directories"),
+        count(numbers.files, "file", "files"),
         amount(numbers.total_bytes, numbers.total_bytes),
         show(&request.wimfile),
         amount(summary.size, summary.size)

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
 use crate::report::Reporter;
-use crate::values::amount;
+use crate::values::{amount, count};
 
 /// Runs the command.
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
@@ -62,11 +62,15 @@ fn show(problem: &Problem, host: &dyn Host, reporter: &Reporter<'_>) {
 
 fn summary(report: &VerifyReport) -> String {
     format!(
-        "{} images with {} names, {} blobs ({}), {} integrity tables",
-        report.images,
-        report.entries,
-        report.blobs,
+        "{} with {}, {} ({}), {}",
+        count(report.images, "image", "images"),
+        count(report.entries, "name", "names"),
+        count(report.blobs, "blob", "blobs"),
         amount(report.bytes, report.bytes),
-        report.integrity_tables
+        count(
+            report.integrity_tables,
+            "integrity table",
+            "integrity tables"
+        )
     )
 }
