@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use wimforge_core::ErrorKind;
-use wimforge_core::port::{Entry, EntryBatch, Kind, Node, Source, Wanted, WindowsMetadata};
+use wimforge_core::port::{Entry, EntryBatch, Kind, Node, Silent, Source, Wanted, WindowsMetadata};
+use wimforge_core::scan::{Origin, ScanOptions, Scanner};
 use wimforge_ntfs::source::{SourceOptions, describe, find_volume};
 use wimforge_ntfs::{NtfsSource, ReadAt, name};
 
@@ -204,6 +205,50 @@ fn damage_concerns_one_entry() {
     let batch = source.read_dir(Node(u64::from(ROOT)), lenient).unwrap();
     assert_eq!((batch.problems.len(), batch.warnings.len()), (1, 1));
     assert!(windows(find(&batch, "lost")).security.is_empty());
+}
+
+#[test]
+fn what_a_volume_warns_of() {
+    let mut maker = Maker::new(4096, 1024);
+    maker.volume_flags = 1;
+    let file = maker.file(ROOT, "hiberfil.sys");
+    let mut memory = b"hibr".to_vec();
+    memory.resize(4096, 0);
+    let stored = maker.stored(0x80, "", &memory);
+    maker.attribute(file, stored);
+    let source = source(maker, true);
+    let warnings: Vec<String> = source.warnings().collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings.iter().all(|text| text.starts_with("\"volume\": ")));
+    assert!(warnings[0].contains("dirty") && warnings[1].contains("hibernated"));
+}
+
+#[test]
+fn data_is_read_in_the_order_of_its_place() {
+    let mut maker = Maker::new(4096, 1024);
+    // The later a file is in the tree, the earlier is its data.
+    for number in (0..9).rev() {
+        let file = maker.file(ROOT, &format!("file {number}"));
+        let stored = maker.stored(0x80, "", &noise(9000, number));
+        maker.attribute(file, stored);
+    }
+    let source = source(maker, true);
+    let options = ScanOptions::default();
+    let mut scanner = Scanner::new(&options, &Silent);
+    scanner.add_root(&source).unwrap();
+    let scanned = scanner.finish();
+    assert_eq!(scanned.pending.len(), 9);
+    let places: Vec<u64> = scanned
+        .pending
+        .iter()
+        .map(|pending| match pending.origin {
+            Origin::Source { node, stream, .. } => source.locality(node, u32::from(stream)),
+            Origin::Inline { .. } => 0,
+        })
+        .collect();
+    assert!(places.is_sorted() && places[0] > 0, "{places:?}");
+    let names = scanned.pending.iter().map(|pending| pending.dentry);
+    assert!(!names.is_sorted());
 }
 
 #[test]
