@@ -50,7 +50,7 @@ pub fn verb(name: &str) -> Option<Verb> {
 pub fn program() -> Command {
     Command::new("wimforge")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Captures directory trees into Windows Imaging (WIM) archives and restores them")
+        .about("Captures directory trees and NTFS volumes into Windows Imaging (WIM) archives and restores them")
         .subcommands(VERBS.into_iter().map(|(_, define)| define()))
 }
 
