@@ -495,7 +495,7 @@ fn scan_source(
     let mut scanner = Scanner::new(options, reporter);
     scanner.add_root(source)?;
     reporter.end_line();
-    Ok(scanner.finish())
+    scanner.finish()
 }
 
 fn announce(compression: Compression, threads: usize, reporter: &Reporter<'_>) {

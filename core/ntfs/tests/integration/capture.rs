@@ -236,7 +236,7 @@ fn data_is_read_in_the_order_of_its_place() {
     let options = ScanOptions::default();
     let mut scanner = Scanner::new(&options, &Silent);
     scanner.add_root(&source).unwrap();
-    let scanned = scanner.finish();
+    let scanned = scanner.finish().unwrap();
     assert_eq!(scanned.pending.len(), 9);
     let places: Vec<u64> = scanned
         .pending

@@ -120,6 +120,12 @@ impl MemorySource {
         self
     }
 
+    /// Makes a directory unreadable.
+    pub fn lock_directory(&mut self, path: &str) {
+        let directory = self.directory(path);
+        self.nodes[directory].trouble = Some(Trouble::Unreadable);
+    }
+
     /// Adds a symbolic link.
     pub fn link(&mut self, path: &str, target: &str) -> &mut Self {
         self.put(path, Content::Link(target.encode_utf16().collect()));
@@ -211,9 +217,13 @@ impl Source for MemorySource {
     }
 
     fn read_dir(&self, directory: Node, _wanted: Wanted) -> Result<EntryBatch> {
-        let Content::Directory(children) = &self.nodes[self.node(directory)?].content else {
+        let file = &self.nodes[self.node(directory)?];
+        let Content::Directory(children) = &file.content else {
             return Err(Error::new(ErrorKind::OpenDirectory, "not a directory"));
         };
+        if file.trouble == Some(Trouble::Unreadable) {
+            return Err(Error::new(ErrorKind::OpenDirectory, "permission denied"));
+        }
         let mut batch = EntryBatch::default();
         for &child in children {
             batch.push(self.nodes[child].name.iter().copied(), self.entry(child));

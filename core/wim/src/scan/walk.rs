@@ -1,6 +1,6 @@
 //! The walk over the sources.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::config::CaptureConfig;
 use super::links::{OutsideLinks, StoredLink, store_link};
@@ -111,6 +111,8 @@ pub struct Scanner<'a> {
     linked: HashMap<FileIdentity, InodeId>,
     sources: u16,
     since_report: u32,
+    /// Directories that turned out to be unreadable when they were in the tree already.
+    left_out: HashSet<InodeId>,
 }
 
 /// A directory to be read.
@@ -150,6 +152,7 @@ impl<'a> Scanner<'a> {
             linked: HashMap::new(),
             sources: 0,
             since_report: 0,
+            left_out: HashSet::new(),
         }
     }
 
@@ -228,11 +231,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Ends the scan.
-    #[must_use]
-    pub fn finish(mut self) -> Scanned {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Memory`] if the tree is too large.
+    pub fn finish(mut self) -> Result<Scanned> {
+        self.scanned.image.remove_files(&self.left_out)?;
         self.scanned.image.shrink();
         self.scanned.pending.shrink_to_fit();
-        self.scanned
+        Ok(self.scanned)
     }
 
     fn walk(&mut self, walk: &SourceWalk<'_>, entry: &Entry, root: DentryId) -> Result<()> {
@@ -246,8 +252,13 @@ impl<'a> Scanner<'a> {
             self.check_cancelled()?;
             let batch = match walk.source.read_dir(directory.node, self.options.wanted) {
                 Ok(batch) => batch,
+                // Without its root there is nothing to capture.
+                Err(error) if directory.path.is_empty() => return Err(error),
                 Err(error) => {
                     self.unreadable(&walk.show(&directory.path), error)?;
+                    let inode = self.scanned.image.dentry(directory.dentry).inode;
+                    self.left_out.insert(inode);
+                    self.scanned.directories -= 1;
                     continue;
                 }
             };

@@ -38,7 +38,7 @@ fn scan(source: &MemorySource, on_unreadable: OnUnreadable, observer: &dyn Obser
     };
     let mut scanner = Scanner::new(&options, observer);
     scanner.add_root(source).unwrap();
-    scanner.finish()
+    scanner.finish().unwrap()
 }
 
 fn image<'a>(
@@ -304,6 +304,31 @@ fn troubled_files_end_the_capture_or_are_left_out() {
         assert_eq!(read(&open(storage.bytes()), 1, "/z/after"), text(6000));
         assert_sound(storage.bytes());
     }
+}
+
+#[test]
+fn an_unreadable_directory_is_left_out_with_all_below_it() {
+    let mut source = MemorySource::new();
+    source.file("a", text(100)).file("locked/b", text(200));
+    source.lock_directory("locked");
+    let skipping = WriteOptions {
+        on_unreadable: OnUnreadable::Skip,
+        ..options(LZX)
+    };
+    let storage = MemoryStorage::default();
+    let summary = capture_to(&storage, &source, &skipping, &Silent).unwrap();
+    assert_eq!(
+        (
+            summary.skipped,
+            summary.numbers.directories,
+            summary.numbers.files
+        ),
+        (1, 1, 1)
+    );
+    let archive = open(storage.bytes());
+    let image = archive.read_image(1, &mut |_| {}).unwrap();
+    assert!(image.lookup(b"/locked").is_none() && image.lookup(b"/a").is_some());
+    assert_sound(storage.bytes());
 }
 
 #[test]
