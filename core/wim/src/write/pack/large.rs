@@ -1,7 +1,7 @@
 //! Items too large to be held whole.
 
 use super::jobs::{Done, Piece, PieceJob, load_piece};
-use super::{BUDGET, Driver, Item};
+use super::{Driver, Item};
 use crate::archive::Place;
 use crate::format::resource::Chunking;
 use crate::format::{Compression, ResourceFlags, ResourceHeader};
@@ -153,7 +153,7 @@ impl Driver<'_, '_, '_> {
                 .is_some_and(|large| large.failed.is_none())
         {
             let len = piece.min(size - start);
-            while self.in_flight > 0 && self.in_flight + len > BUDGET && self.step()? {}
+            while self.in_flight > 0 && self.in_flight + len > self.budget && self.step()? {}
             self.in_flight += len;
             let job = PieceJob {
                 item: *item,

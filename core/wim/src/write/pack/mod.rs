@@ -43,15 +43,17 @@ use crate::scan::Pending;
 use crate::{Error, ErrorKind, Result, text};
 
 /// Items up to this size are held whole, in bytes.
-const LARGE: u64 = 8 << 20;
+const LARGE: u64 = 4 << 20;
 /// Bytes of small items that are loaded together.
 const LOAD_BATCH: u64 = 1 << 20;
 /// Most items that are loaded together.
 const LOAD_ITEMS: usize = 64;
 /// Bytes of chunks that are compressed together.
 const PACK_BATCH: usize = 512 << 10;
-/// Bytes of data in flight.
-const BUDGET: u64 = 24 << 20;
+/// Bytes of data in flight: what keeps the driver busy, and for each worker what it has at hand.
+/// Nothing that is written depends on it.
+const BUDGET: u64 = 4 << 20;
+const BUDGET_PER_WORKER: u64 = 4 << 20;
 
 /// How data is packed.
 #[derive(Clone, Copy, Debug)]
@@ -119,8 +121,9 @@ struct Driver<'d, 'env, 'o> {
     packed: Packed,
     /// Loads in flight.
     loading: usize,
-    /// Bytes in flight.
+    /// Bytes in flight, and how many there may be.
     in_flight: u64,
+    budget: u64,
     run: Run,
     collecting: VecDeque<Collecting>,
     /// How many items above [`LARGE`] have each size, in the plan and in the pool.
@@ -150,6 +153,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             packed: Packed::default(),
             loading: 0,
             in_flight: 0,
+            budget: BUDGET + BUDGET_PER_WORKER * context.workers.threads() as u64,
             run: Run::default(),
             collecting: VecDeque::new(),
             large_sizes: HashMap::new(),
@@ -220,7 +224,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
 
     /// Takes results until `bytes` more fit into the budget, or nothing is in flight.
     fn make_room(&mut self, bytes: u64) -> Result<()> {
-        while self.in_flight > 0 && self.in_flight + bytes > BUDGET {
+        while self.in_flight > 0 && self.in_flight + bytes > self.budget {
             if !self.step()? {
                 // Everything left in flight waits for a compression task that was not queued yet.
                 if self.run.chunks.is_empty() {
