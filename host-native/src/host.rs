@@ -12,7 +12,7 @@ use wimforge_command::{
     Console, Described, Host, Lock, NewArchive, OpenedArchive, OpenedSource, SourceOptions,
 };
 use wimforge_core::format::Guid;
-use wimforge_core::port::{FileIdentity, Storage, Target, Workers};
+use wimforge_core::port::{Feed, FileIdentity, Sink, Storage, Target, Workers};
 use wimforge_core::time::FileTime;
 use wimforge_core::{Error, ErrorKind, Result};
 
@@ -20,6 +20,7 @@ use crate::console::Terminal;
 use crate::failure::failed;
 use crate::file::{Access, FileStorage, NewFile};
 use crate::ntfs;
+use crate::pipe;
 use crate::posix::target::PosixTarget;
 use crate::posix::{PosixSource, PosixSourceOptions};
 use crate::threads::Threads;
@@ -119,6 +120,18 @@ impl Host for NativeHost {
 
     fn create_archive(&self, path: &Path, lock: Lock) -> Result<Box<dyn NewArchive>> {
         Ok(Box::new(NewFile::create(path, lock)?))
+    }
+
+    fn stdin(&self) -> Result<Box<dyn Feed>> {
+        pipe::stdin()
+    }
+
+    fn stdout(&self) -> Result<Box<dyn Sink>> {
+        pipe::stdout()
+    }
+
+    fn open_sink(&self, path: &Path) -> Result<Option<Box<dyn Sink>>> {
+        pipe::open_sink(path)
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -5,6 +5,7 @@
 //! | [`posix`] | a directory as a source and as a target |
 //! | [`file`] | files as storage; new archives that appear under their name only when complete |
 //! | `ntfs` | an NTFS volume in a file or on a block device as a source |
+//! | `pipe` | standard input and output, and other pipes |
 //! | [`threads`] | workers |
 //! | [`console`] | standard output and error, progress bars |
 //! | [`host`] | all of it joined for the command line |
@@ -14,6 +15,7 @@ pub mod console;
 pub mod file;
 pub mod host;
 mod ntfs;
+mod pipe;
 pub mod posix;
 pub mod threads;
 

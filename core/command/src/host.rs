@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wimforge_core::Result;
 use wimforge_core::format::Guid;
-use wimforge_core::port::{FileIdentity, Source, Storage, Target, Workers};
+use wimforge_core::port::{Feed, FileIdentity, Sink, Source, Storage, Target, Workers};
 use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
 
@@ -70,6 +70,24 @@ pub trait Host: Sync {
     /// # Errors
     /// If nothing can be created there, or what is there is locked.
     fn create_archive(&self, path: &Path, lock: Lock) -> Result<Box<dyn NewArchive>>;
+
+    /// Standard input, as data.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn stdin(&self) -> Result<Box<dyn Feed>>;
+
+    /// Standard output, as a place for data. Nothing else is to be written there then.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn stdout(&self) -> Result<Box<dyn Sink>>;
+
+    /// What is at `path`, if it can only be written in sequence: a pipe or a character device.
+    ///
+    /// # Errors
+    /// If it is such a thing but cannot be opened.
+    fn open_sink(&self, path: &Path) -> Result<Option<Box<dyn Sink>>>;
 
     /// Whether there is a file at `path`.
     fn exists(&self, path: &Path) -> bool;

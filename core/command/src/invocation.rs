@@ -23,8 +23,19 @@ pub struct Invocation {
     pub matches: clap::ArgMatches,
     /// Whether progress and information are unwanted.
     pub quiet: bool,
+    /// The form in which it is told what happens.
+    pub output: Output,
     /// The profile that the name of the program calls for.
     pub compat: Compat,
+}
+
+/// The form in which a command tells what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Text for people.
+    Text,
+    /// JSON lines for programs; see [`crate::json`].
+    Json,
 }
 
 /// Heading of the options that wimlib does not have; they cannot be abbreviated.
@@ -92,8 +103,13 @@ impl Invocation {
                 0 => Failure::Text(error.to_string()),
                 _ => Failure::Usage(format!("{verb}: {}", explain(&error))),
             })?;
+        let json = matches.try_get_one::<bool>("json").ok().flatten();
         Ok(Self {
             verb: definition.name,
+            output: match json {
+                Some(true) => Output::Json,
+                _ => Output::Text,
+            },
             matches,
             quiet,
             compat,

@@ -14,6 +14,7 @@ mod args;
 mod failure;
 mod host;
 mod invocation;
+mod json;
 mod profile;
 mod report;
 mod values;
@@ -29,7 +30,7 @@ pub use host::{
 };
 pub use profile::Compat;
 
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, Output};
 
 /// Runs one command line; `argv` begins with the name under which the program was called. Returns
 /// the exit code.
@@ -40,6 +41,11 @@ pub fn run(host: &dyn Host, argv: Vec<OsString>) -> u8 {
     };
     match verbs::run(host, &invocation) {
         Ok(code) => code,
-        Err(failure) => failure.report(host),
+        Err(failure) => {
+            if let (Output::Json, Failure::Core(error)) = (invocation.output, &failure) {
+                report::print_line(host, &json::failure(error));
+            }
+            failure.report(host)
+        }
     }
 }

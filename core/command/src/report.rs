@@ -1,16 +1,20 @@
 //! What happens, as text.
 //!
-//! One reporter for every command. Under wimlib's names it writes the lines that wimlib writes, also
+//! One reporter for every command. With `--json` it writes objects ([`crate::json`]); under wimlib's names it writes the lines that wimlib writes, also
 //! the ones that redraw themselves; called wimforge it redraws a bar if a person is watching and
 //! writes plain lines otherwise. Warnings go to standard error in any case.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::Value;
+use wimforge_core::Error;
 use wimforge_core::port::{Event, Observer, Phase, Unit};
 use wimforge_core::text::Show;
 
 use crate::host::Host;
+use crate::invocation::{Invocation, Output};
+use crate::json;
 use crate::profile::Compat;
 use crate::values::amount;
 
@@ -25,11 +29,20 @@ enum Style {
     Bar,
     /// A line for each step.
     Plain,
+    /// A JSON object for each step.
+    Json,
+}
+
+/// Writes an object as a line of standard output.
+pub fn print_line(host: &dyn Host, object: &Value) {
+    // Whoever reads may go away; the work goes on.
+    let _ = host.console().out(format!("{object}\n").as_bytes());
 }
 
 /// Tells the user what happens.
 pub struct Reporter<'a> {
     host: &'a dyn Host,
+    command: &'static str,
     style: Style,
     verbose: bool,
     /// Information goes to standard error, because data goes to standard output.
@@ -48,15 +61,17 @@ struct State {
 impl<'a> Reporter<'a> {
     /// For a command.
     #[must_use]
-    pub fn new(host: &'a dyn Host, compat: Compat, quiet: bool) -> Self {
-        let style = match (quiet, compat) {
-            (true, _) => Style::Quiet,
-            (false, Compat::Wimlib) => Style::Wimlib,
-            (false, Compat::Seed) if host.console().bar().is_some() => Style::Bar,
-            (false, Compat::Seed) => Style::Plain,
+    pub fn new(host: &'a dyn Host, invocation: &Invocation) -> Self {
+        let style = match (invocation.quiet, invocation.output, invocation.compat) {
+            (true, Output::Text, _) => Style::Quiet,
+            (_, Output::Json, _) => Style::Json,
+            (false, _, Compat::Wimlib) => Style::Wimlib,
+            (false, _, Compat::Seed) if host.console().bar().is_some() => Style::Bar,
+            (false, _, Compat::Seed) => Style::Plain,
         };
         Self {
             host,
+            command: invocation.verb,
             style,
             verbose: false,
             to_stderr: false,
@@ -81,18 +96,32 @@ impl<'a> Reporter<'a> {
 
     /// A line of information.
     pub fn line(&self, text: &str) {
-        if self.style == Style::Quiet {
-            return;
+        match self.style {
+            Style::Quiet => {}
+            Style::Json => self.object(&json::message(text)),
+            _ => {
+                self.end_line();
+                self.write(&format!("{text}\n"));
+            }
         }
-        self.end_line();
-        self.write(&format!("{text}\n"));
     }
 
     /// A line that wimlib does not write, so under its names it is not written.
     pub fn detail(&self, text: &str) {
-        if self.style != Style::Wimlib {
+        if !matches!(self.style, Style::Wimlib | Style::Json) {
             self.line(text);
         }
+    }
+
+    /// What came of the command, for `--json`: the members of an object.
+    pub fn result(&self, members: Value) {
+        if self.style == Style::Json {
+            self.object(&json::result(self.command, members));
+        }
+    }
+
+    fn object(&self, object: &Value) {
+        self.write(&format!("{object}\n"));
     }
 
     /// A warning.
@@ -100,6 +129,7 @@ impl<'a> Reporter<'a> {
         self.end_line();
         let console = self.host.console();
         match self.style {
+            Style::Json => self.object(&json::warning(text)),
             Style::Wimlib => console.err(&format!(
                 "\r[WARNING] {}\n",
                 text.replace('\n', "\n          ")
@@ -150,7 +180,7 @@ impl<'a> Reporter<'a> {
     fn progress(&self, phase: Phase, unit: Unit, done: u64, total: u64) {
         let percent = (done * 100).checked_div(total).unwrap_or(0);
         match self.style {
-            Style::Quiet => {}
+            Style::Quiet | Style::Json => {}
             Style::Bar => {
                 if let Some(bar) = self.host.console().bar() {
                     bar.show(label(phase), done, total, unit == Unit::Bytes);
@@ -214,6 +244,9 @@ fn wimlib_line(phase: Phase, unit: Unit, done: u64, total: u64, percent: u64) ->
 
 impl Observer for Reporter<'_> {
     fn event(&self, event: &Event<'_>) {
+        if self.style == Style::Json {
+            return self.json_event(event);
+        }
         match event {
             Event::Progress {
                 phase,
@@ -281,14 +314,7 @@ impl Observer for Reporter<'_> {
             }
             Event::Skipped { path, error } => {
                 self.warning(&format!("left out: {error}"));
-                let path = Show(path).to_string();
-                let text = error.to_string();
-                let text = if text.contains(&path) {
-                    text
-                } else {
-                    format!("{path}: {text}")
-                };
-                self.with_state(|state| state.skipped.push(text));
+                self.note_skipped(path, error);
             }
             Event::Warning(text) => self.warning(text),
             _ => {}
@@ -301,9 +327,40 @@ impl Observer for Reporter<'_> {
 }
 
 impl Reporter<'_> {
+    fn json_event(&self, event: &Event<'_>) {
+        let wanted = match event {
+            Event::Visit { .. } => self.verbose,
+            // One object for each percent is enough.
+            Event::Progress {
+                phase, done, total, ..
+            } => {
+                let now = (*phase, (done * 100).checked_div(*total).unwrap_or(0));
+                self.with_state(|state| state.shown.replace(now) != Some(now))
+            }
+            _ => true,
+        };
+        if let Event::Skipped { path, error } = event {
+            self.note_skipped(path, error);
+        }
+        if let Some(object) = json::event(event).filter(|_| wanted) {
+            self.object(&object);
+        }
+    }
+
+    fn note_skipped(&self, path: &[u8], error: &Error) {
+        let path = Show(path).to_string();
+        let text = error.to_string();
+        let text = if text.contains(&path) {
+            text
+        } else {
+            format!("{path}: {text}")
+        };
+        self.with_state(|state| state.skipped.push(text));
+    }
+
     fn scanned(&self, bytes: u64, files: u64, directories: u64) {
         match self.style {
-            Style::Quiet | Style::Plain => {}
+            Style::Quiet | Style::Plain | Style::Json => {}
             Style::Bar => {
                 if let Some(bar) = self.host.console().bar() {
                     bar.show("Scanning, files found", files + directories, 0, false);

@@ -3,7 +3,7 @@
 use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::{flag, operand, option, path};
+use super::{flag, json, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
 use crate::values::{CompressionChoice, parse_property, parse_size};
 
@@ -123,4 +123,5 @@ fn common(command: Command) -> Command {
             flag("escape-names", "Keep file names that are not UTF-8, with their bytes escaped")
                 .help_heading(OWN_OPTIONS),
         )
+        .arg(json())
 }

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgAction, Command};
 
+use crate::invocation::OWN_OPTIONS;
+
 /// The definition of a command.
 pub struct Verb {
     /// Its name.
@@ -87,6 +89,15 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
         .long(name)
         .action(ArgAction::SetTrue)
         .help(help)
+}
+
+/// `--json`, which every command that does something has.
+fn json() -> Arg {
+    flag(
+        "json",
+        "Tell what happens, and what came of it, as JSON lines",
+    )
+    .help_heading(OWN_OPTIONS)
 }
 
 /// An option with a value.

@@ -3,7 +3,7 @@
 use clap::builder::PathBufValueParser;
 use clap::{Command, value_parser};
 
-use super::{flag, operand, option, path};
+use super::{flag, json, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
 
 /// `info`.
@@ -74,6 +74,7 @@ pub fn verify() -> Command {
             .alias("no-check"),
         )
         .arg(threads().help_heading(OWN_OPTIONS))
+        .arg(json())
 }
 
 /// `apply`.
@@ -114,6 +115,7 @@ pub fn apply() -> Command {
             "Restore what can be restored of damaged files",
         ))
         .arg(threads().help_heading(OWN_OPTIONS))
+        .arg(json())
 }
 
 fn threads() -> clap::Arg {

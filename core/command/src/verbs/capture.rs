@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
+use serde_json::json;
 use wimforge_codec::{Format, Level};
 use wimforge_core::archive::Archive;
 use wimforge_core::format::{Compression, HeaderFlags};
@@ -328,7 +329,7 @@ pub fn capture(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> 
 }
 
 fn reporter<'a>(host: &'a dyn Host, invocation: &Invocation, request: &Request) -> Reporter<'a> {
-    Reporter::new(host, invocation.compat, invocation.quiet).verbose(request.verbose)
+    Reporter::new(host, invocation).verbose(request.verbose)
 }
 
 /// Writes a new archive.
@@ -544,6 +545,16 @@ fn finish(
         show(&request.wimfile),
         amount(summary.size, summary.size)
     ));
+    reporter.result(json!({
+        "wimfile": show(&request.wimfile),
+        "image": summary.image,
+        "directories": numbers.directories,
+        "files": numbers.files,
+        "bytes": numbers.total_bytes,
+        "hard-link-bytes": numbers.hard_link_bytes,
+        "size": summary.size,
+        "skipped": summary.skipped,
+    }));
     if summary.skipped == 0 {
         return Ok(0);
     }

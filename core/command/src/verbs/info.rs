@@ -20,7 +20,7 @@ use crate::report::Reporter;
 /// Runs the command.
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
-    let reporter = Reporter::new(host, invocation.compat, invocation.quiet).on_stderr();
+    let reporter = Reporter::new(host, invocation).on_stderr();
     let path = matches
         .get_one::<PathBuf>("WIMFILE")
         .cloned()

@@ -15,7 +15,7 @@ use crate::values::{amount, count};
 /// Runs the command.
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
-    let reporter = Reporter::new(host, invocation.compat, invocation.quiet);
+    let reporter = Reporter::new(host, invocation);
     let path = matches
         .get_one::<PathBuf>("WIMFILE")
         .cloned()
