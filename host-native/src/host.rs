@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -132,6 +132,30 @@ impl Host for NativeHost {
 
     fn open_sink(&self, path: &Path) -> Result<Option<Box<dyn Sink>>> {
         pipe::open_sink(path)
+    }
+
+    fn expand(&self, pattern: &Path) -> Result<Vec<PathBuf>> {
+        let literal = || vec![pattern.to_owned()];
+        let Some(text) = pattern.to_str() else {
+            return Ok(literal());
+        };
+        let malformed = |error| {
+            Error::new(ErrorKind::GlobUnmatched, format!("{text:?} is no pattern")).because(error)
+        };
+        let found = glob::glob(text).map_err(malformed)?;
+        let found: Vec<PathBuf> = found.collect::<Result<_, _>>().map_err(|error| {
+            let path = error.path().to_owned();
+            failed(
+                ErrorKind::Open,
+                "cannot look into",
+                &path,
+                io::Error::from(error),
+            )
+        })?;
+        Ok(match found.is_empty() {
+            true => literal(),
+            false => found,
+        })
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -50,6 +50,9 @@ impl Failure {
                         kind.description()
                     ));
                 }
+                if kind == ErrorKind::MissingBlob {
+                    console.err("       (--ref=GLOB names the other files that belong to a WIM)\n");
+                }
                 kind.code()
             }
             Failure::Usage(text) => {

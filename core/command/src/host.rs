@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wimforge_core::Result;
@@ -88,6 +88,15 @@ pub trait Host: Sync {
     /// # Errors
     /// If it is such a thing but cannot be opened.
     fn open_sink(&self, path: &Path) -> Result<Option<Box<dyn Sink>>>;
+
+    /// The files that a pattern with `*`, `?` or `[…]` stands for, sorted; the pattern itself if it
+    /// matches nothing or has none of these.
+    ///
+    /// # Errors
+    /// If it is malformed or a directory cannot be read.
+    fn expand(&self, pattern: &Path) -> Result<Vec<PathBuf>> {
+        Ok(vec![pattern.to_owned()])
+    }
 
     /// Whether there is a file at `path`.
     fn exists(&self, path: &Path) -> bool;

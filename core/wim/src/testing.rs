@@ -8,7 +8,7 @@ use wimforge_codec::{Compressor, Format, Level};
 use crate::archive::{Archive, OpenOptions};
 use crate::format::resource::SolidHeader;
 use crate::format::{
-    BlobEntry, Compression, Header, ResourceFlags, ResourceHeader, SolidMarker, Version,
+    BlobEntry, Compression, Guid, Header, ResourceFlags, ResourceHeader, SolidMarker, Version,
 };
 use crate::hash::Sha1;
 use crate::image::{
@@ -19,6 +19,7 @@ use crate::port::{Inline, OnUnreadable, Silent, WorkerState};
 use crate::scan::{Origin, Pending, Scanned};
 use crate::time::FileTime;
 use crate::write::{IntegrityChoice, NewImage, WriteOptions, capture};
+use crate::xml::WimXml;
 
 /// Bytes that do not compress to nothing and differ for every seed.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
@@ -230,7 +231,6 @@ pub(crate) fn solidify(bytes: &[u8], format: Format, chunk_size: u32) -> Vec<u8>
 
     let mut header = archive.header().clone();
     header.version = Version::Solid;
-    header.integrity = ResourceHeader::default();
     let mut out = vec![0; Header::SIZE];
     let solid_at = out.len() as u64;
     out.extend_from_slice(&solid);
@@ -265,19 +265,47 @@ pub(crate) fn solidify(bytes: &[u8], format: Format, chunk_size: u32) -> Vec<u8>
         };
         entry(resource, blob.references, blob.hash).encode(&mut table);
     }
+    finish(out, header, &table, archive.xml)
+}
+
+/// Puts tables behind the data of an archive and a header in front of it.
+fn finish(mut out: Vec<u8>, mut header: Header, table: &[u8], mut xml: WimXml) -> Vec<u8> {
     let place = |out: &Vec<u8>, len: usize| ResourceHeader {
         size: len as u64,
         flags: ResourceFlags::METADATA,
         offset: out.len() as u64,
         uncompressed_size: len as u64,
     };
+    header.integrity = ResourceHeader::default();
     header.blob_table = place(&out, table.len());
-    out.extend_from_slice(&table);
-    let mut xml = archive.xml;
+    out.extend_from_slice(table);
     xml.set_total_bytes(Some(out.len() as u64));
     let xml = xml.encode();
     header.xml = place(&out, xml.len());
     out.extend_from_slice(&xml);
     out[..Header::SIZE].copy_from_slice(&header.encode());
     out
+}
+
+/// The same archive without its file data: what a delta based on it would be.
+pub(crate) fn without_data(bytes: &[u8]) -> Vec<u8> {
+    let archive = open(bytes.to_vec()).unwrap();
+    let mut header = archive.header().clone();
+    header.guid = Guid([7; 16]);
+    let mut out = vec![0; Header::SIZE];
+    let mut table = Vec::new();
+    for image in &archive.images {
+        let mut resource = image.resource;
+        let start = resource.offset as usize;
+        resource.offset = out.len() as u64;
+        out.extend_from_slice(&bytes[start..start + resource.size as usize]);
+        let entry = BlobEntry {
+            resource,
+            part: 1,
+            references: 1,
+            hash: image.hash,
+        };
+        entry.encode(&mut table);
+    }
+    finish(out, header, &table, archive.xml)
 }

@@ -46,6 +46,7 @@ pub fn dir() -> Command {
     Command::new("dir")
         .about("List the files of an image")
         .arg(path("WIMFILE", "The archive").required(true))
+        .arg(references())
         .arg(operand(
             "IMAGE",
             "Index or name of the image; needed if there are several",
@@ -66,6 +67,7 @@ pub fn verify() -> Command {
     Command::new("verify")
         .about("Check everything in a WIM: structure, metadata and the hash of every blob")
         .arg(path("WIMFILE", "The archive").required(true))
+        .arg(references())
         .arg(
             flag(
                 "nocheck",
@@ -82,6 +84,7 @@ pub fn apply() -> Command {
     Command::new("apply")
         .about("Restore an image to a directory")
         .arg(path("WIMFILE", "The archive").required(true))
+        .arg(references())
         .arg(
             operand(
                 "IMAGE_OR_TARGET",
@@ -116,6 +119,17 @@ pub fn apply() -> Command {
         ))
         .arg(threads().help_heading(OWN_OPTIONS))
         .arg(json())
+}
+
+/// The other files of a set.
+pub(super) fn references() -> clap::Arg {
+    option(
+        "ref",
+        "GLOB",
+        "Other parts of a split WIM, or bases of a delta, such as 'data*.swm'; may be repeated",
+    )
+    .value_parser(PathBufValueParser::new())
+    .action(clap::ArgAction::Append)
 }
 
 fn threads() -> clap::Arg {

@@ -31,7 +31,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         None => (None, PathBuf::from(first)),
     };
     let options = options(matches)?;
-    let archive = archive::open(host, &path, &reporter)?;
+    let archive = archive::open_set(host, &path, matches, &reporter)?;
     if matches.get_flag("check") {
         archive::check(&archive, &path, &reporter)?;
     }

@@ -1,8 +1,10 @@
 //! Opening archives and naming images, as every command does it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
 use wimforge_core::archive::{Archive, IntegrityState, OpenOptions, check_integrity};
+use wimforge_core::port::FileIdentity;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use crate::host::{Host, OpenedArchive};
@@ -11,6 +13,47 @@ use crate::report::Reporter;
 /// Opens an archive to be read, and passes its warnings on.
 pub fn open(host: &dyn Host, path: &Path, reporter: &Reporter<'_>) -> Result<Archive> {
     open_storage(host.open_archive(path)?, path, reporter)
+}
+
+/// Opens an archive with the other files that `--ref` names.
+pub fn open_set(
+    host: &dyn Host,
+    path: &Path,
+    matches: &ArgMatches,
+    reporter: &Reporter<'_>,
+) -> Result<Archive> {
+    let opened = host.open_archive(path)?;
+    let main = opened.identity;
+    let mut archive = open_storage(opened, path, reporter)?;
+    add_references(host, &mut archive, main, matches, reporter)?;
+    Ok(archive)
+}
+
+/// Adds the files that `--ref` names. A pattern may well match the archive itself, and two patterns
+/// the same file.
+pub fn add_references(
+    host: &dyn Host,
+    archive: &mut Archive,
+    main: Option<FileIdentity>,
+    matches: &ArgMatches,
+    reporter: &Reporter<'_>,
+) -> Result<()> {
+    let mut known: Vec<FileIdentity> = main.into_iter().collect();
+    for pattern in matches.get_many::<PathBuf>("ref").into_iter().flatten() {
+        for path in host.expand(pattern)? {
+            let opened = host.open_archive(&path)?;
+            if let Some(identity) = opened.identity {
+                if known.contains(&identity) {
+                    continue;
+                }
+                known.push(identity);
+            }
+            for warning in archive.add_file(opened.storage)? {
+                reporter.warning(&format!("\"{}\": {warning}", path.display()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes an archive of an open file.

@@ -31,7 +31,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         .get_one::<String>("path")
         .cloned()
         .unwrap_or_default();
-    let archive = archive::open(host, &path, &reporter)?;
+    let archive = archive::open_set(host, &path, matches, &reporter)?;
     let indices = match archive::select(&archive, operand, &path)? {
         archive::Selected::One(index) => index..=index,
         archive::Selected::All => 1..=archive.image_count(),
@@ -179,6 +179,9 @@ impl Listing<'_> {
                     }
                 }
             }
+            out.push('\n');
+        }
+        if image.streams(inode).is_empty() {
             out.push('\n');
         }
         out

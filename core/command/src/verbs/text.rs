@@ -53,9 +53,9 @@ pub fn push_blob(out: &mut String, archive: &Archive, blob: &Blob) {
         .map_or(1, |file| file.header.part);
     let _ = writeln!(out, "Part Number       = {part}");
     let _ = writeln!(out, "Reference Count   = {}", blob.references);
-    let names = flags
-        .iter_names()
-        .map(|flag| format!("WIM_RESHDR_FLAG_{}", flag.0));
-    let names: Vec<String> = names.collect();
-    let _ = writeln!(out, "Flags             = {}", names.join(", "));
+    out.push_str("Flags             = ");
+    for (name, _) in flags.iter_names() {
+        let _ = write!(out, "WIM_RESHDR_FLAG_{name}  ");
+    }
+    out.push('\n');
 }

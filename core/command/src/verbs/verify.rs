@@ -21,7 +21,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         .cloned()
         .unwrap_or_default();
     let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
-    let archive = archive::open(host, &path, &reporter)?;
+    let archive = archive::open_set(host, &path, matches, &reporter)?;
     let options = VerifyOptions {
         integrity: !matches.get_flag("nocheck"),
         ..VerifyOptions::default()

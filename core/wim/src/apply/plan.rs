@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use super::names::{Name, Paths};
 use super::{ApplyOptions, Selected};
 use crate::archive::{Archive, BlobId};
+use crate::hash::Sha1;
 use crate::image::items::UNIX_DATA;
 use crate::image::{
     FileAttributes, Image, Inode, InodeId, MAX_REPARSE_DATA, SecurityId, StreamKind, UnixData,
 };
 use crate::port::{Event, Observer, Target, WorkerState};
-use crate::{Error, ErrorKind, Result, text};
+use crate::{Result, text};
 
 /// The stream in which old versions of wimlib stored owner, group and mode.
 const OLD_UNIX_STREAM: &[u8] = b"$$__wimlib_UNIX_data";
@@ -298,7 +299,7 @@ impl Planner<'_, '_> {
         }
         match self.archive.blobs.find(&hash) {
             Some(blob) => Ok(Decision::Make(What::Regular, Some(blob))),
-            None => self.missing(name, &hash.to_string()),
+            None => self.missing(name, &hash),
         }
     }
 
@@ -320,7 +321,7 @@ impl Planner<'_, '_> {
             return Ok(Decision::Leave);
         };
         let Some(blob) = self.archive.blobs.find(&content.hash) else {
-            return self.missing(name, &content.hash.to_string());
+            return self.missing(name, &content.hash);
         };
         if self.archive.blobs.get(blob).size > MAX_REPARSE_DATA as u64 {
             self.warn(&format!(
@@ -332,14 +333,8 @@ impl Planner<'_, '_> {
         Ok(Decision::Make(What::Link, Some(blob)))
     }
 
-    fn missing(&self, name: Name, hash: &str) -> Result<Decision> {
-        let error = Error::new(
-            ErrorKind::MissingBlob,
-            format!(
-                "{}: its data (SHA-1 {hash}) is in none of the files given",
-                self.show(name)
-            ),
-        );
+    fn missing(&self, name: Name, hash: &Sha1) -> Result<Decision> {
+        let error = self.archive.missing(hash).at(self.show(name));
         if !self.options.recover_data {
             return Err(error);
         }

@@ -127,6 +127,22 @@ impl BlobPool {
         &mut self.blobs[id.0 as usize]
     }
 
+    /// The file of the set that a place is in; `None` for data that is in none.
+    #[must_use]
+    pub fn file_at(&self, place: Place) -> Option<u16> {
+        match place {
+            Place::Alone { file, .. } => Some(file),
+            Place::Solid { solid, .. } => Some(self.solids[solid as usize].file),
+            Place::Claimed | Place::Lost => None,
+        }
+    }
+
+    /// The file of the set that has a blob.
+    #[must_use]
+    pub fn file_of(&self, blob: &Blob) -> Option<u16> {
+        self.file_at(blob.place)
+    }
+
     /// All blobs.
     pub fn iter(&self) -> impl Iterator<Item = (BlobId, &Blob)> {
         (0u32..).map(BlobId).zip(&self.blobs)

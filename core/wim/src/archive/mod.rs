@@ -5,6 +5,7 @@ mod chunks;
 mod integrity;
 mod open;
 mod read;
+mod set;
 pub(crate) mod sweep;
 pub mod verify;
 

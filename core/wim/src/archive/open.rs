@@ -72,17 +72,17 @@ impl Archive {
 
     fn open_unnamed(storage: Arc<dyn Storage + Send>, options: &OpenOptions) -> Result<Self> {
         let size = storage.len()?;
-        let header = read_header(&*storage, size)?;
+        let mut header = read_header(&*storage, size)?;
+        let warnings = check_header(&mut header, size)?;
         let mut archive = Self {
             files: vec![ArchiveFile { storage, header }],
             xml: WimXml::default(),
             images: Vec::new(),
             blobs: BlobPool::default(),
             size,
-            warnings: Vec::new(),
+            warnings,
             limits: options.limits,
         };
-        archive.check_header()?;
         archive.read_xml()?;
         archive.read_blob_table(0, size)?;
         archive.check_image_count()?;
@@ -193,55 +193,6 @@ impl Archive {
         Ok(data)
     }
 
-    fn check_header(&mut self) -> Result<()> {
-        let header = &self.files[0].header;
-        for (what, resource) in [
-            ("blob table", &header.blob_table),
-            ("XML data", &header.xml),
-            ("integrity table", &header.integrity),
-        ] {
-            if resource.is_absent() {
-                continue;
-            }
-            if resource.uncompressed_size > self.size && !resource.is_compressed() {
-                return Err(Error::new(
-                    ErrorKind::Header,
-                    format!(
-                        "{what} claims {} bytes of a file of {}",
-                        resource.uncompressed_size, self.size
-                    ),
-                ));
-            }
-            if resource.end().is_none_or(|end| end > self.size) {
-                return Err(Error::new(
-                    ErrorKind::Header,
-                    format!("{what} lies outside of the file"),
-                ));
-            }
-        }
-        if header.blob_table.is_absent() && header.xml.is_absent() {
-            return Err(Error::new(
-                ErrorKind::Incomplete,
-                "the file was not finished by its writer",
-            ));
-        }
-        if header.flags.contains(HeaderFlags::WRITE_IN_PROGRESS) {
-            self.warnings.push(
-                "it is marked as being written: another process may be changing it, or one died \
-                 while writing it"
-                    .into(),
-            );
-        }
-        if header.boot_index > header.images {
-            self.warnings.push(format!(
-                "boot index {} is larger than the number of images; treated as 0",
-                header.boot_index
-            ));
-            self.files[0].header.boot_index = 0;
-        }
-        Ok(())
-    }
-
     /// Reads a table-like resource of a file whole.
     pub(super) fn read_table(&self, file: usize, resource: &ResourceHeader) -> Result<Vec<u8>> {
         let file = &self.files[file];
@@ -292,7 +243,7 @@ impl Archive {
     }
 
     /// Reads the blob table of a file of the set into the pool.
-    fn read_blob_table(&mut self, file: usize, size: u64) -> Result<()> {
+    pub(super) fn read_blob_table(&mut self, file: usize, size: u64) -> Result<()> {
         let header = &self.files[file].header;
         let (resource, part, version) = (header.blob_table, header.part, header.version);
         let table = self.read_table(file, &resource)?;
@@ -394,12 +345,13 @@ impl Archive {
 
     fn add_blob(&mut self, entry: &BlobEntry, size: u64, place: Place, number: u32) -> Result<()> {
         if let Some(known) = self.blobs.find(&entry.hash) {
-            if matches!(place, Place::Alone { file: 0, .. } | Place::Solid { .. }) {
+            // Another file of the set may well have the same data.
+            if self.blobs.file_of(self.blobs.get(known)) == self.blobs.file_at(place) {
                 self.warnings
                     .push(format!("entry {number} of the blob table repeats a SHA-1"));
+                let known = self.blobs.get_mut(known);
+                known.references = known.references.max(entry.references);
             }
-            let known = self.blobs.get_mut(known);
-            known.references = known.references.max(entry.references);
             return Ok(());
         }
         self.blobs.insert(Blob {
@@ -495,8 +447,58 @@ fn locate(mut offset: u64, size: u64, totals: &[u64]) -> Option<(usize, u64)> {
     None
 }
 
+/// Checks what a header says about its file; returns what is unusual.
+pub(super) fn check_header(header: &mut Header, size: u64) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for (what, resource) in [
+        ("blob table", &header.blob_table),
+        ("XML data", &header.xml),
+        ("integrity table", &header.integrity),
+    ] {
+        if resource.is_absent() {
+            continue;
+        }
+        if resource.uncompressed_size > size && !resource.is_compressed() {
+            return Err(Error::new(
+                ErrorKind::Header,
+                format!(
+                    "{what} claims {} bytes of a file of {size}",
+                    resource.uncompressed_size
+                ),
+            ));
+        }
+        if resource.end().is_none_or(|end| end > size) {
+            return Err(Error::new(
+                ErrorKind::Header,
+                format!("{what} lies outside of the file"),
+            ));
+        }
+    }
+    if header.blob_table.is_absent() && header.xml.is_absent() {
+        return Err(Error::new(
+            ErrorKind::Incomplete,
+            "the file was not finished by its writer",
+        ));
+    }
+    if header.flags.contains(HeaderFlags::WRITE_IN_PROGRESS) {
+        warnings.push(
+            "it is marked as being written: another process may be changing it, or one died while \
+             writing it"
+                .into(),
+        );
+    }
+    if header.boot_index > header.images {
+        warnings.push(format!(
+            "boot index {} is larger than the number of images; treated as 0",
+            header.boot_index
+        ));
+        header.boot_index = 0;
+    }
+    Ok(warnings)
+}
+
 /// Reads the header; that of a pipable file is the last one, since the first is incomplete.
-fn read_header(storage: &dyn Storage, size: u64) -> Result<Header> {
+pub(super) fn read_header(storage: &dyn Storage, size: u64) -> Result<Header> {
     let mut bytes = [0; Header::SIZE];
     if size < Header::SIZE as u64 {
         let mut start = vec![0; size as usize];

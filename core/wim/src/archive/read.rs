@@ -43,10 +43,7 @@ impl Archive {
                     size: blob.size,
                 })
             }
-            Place::Claimed | Place::Lost => Err(Error::new(
-                ErrorKind::MissingBlob,
-                format!("the data with SHA-1 {} is not there", blob.hash),
-            )),
+            Place::Claimed | Place::Lost => Err(self.missing(&blob.hash)),
         }
     }
 }

@@ -180,9 +180,8 @@ impl Driver<'_, '_> {
                     });
                 }
                 Place::Claimed | Place::Lost => {
-                    let hash = self.blob(index).hash;
-                    let what = format!("the data with SHA-1 {hash} is not there");
-                    (self.done)(index, Some(Error::new(ErrorKind::MissingBlob, what)))?;
+                    let missing = self.archive.missing(&self.blob(index).hash);
+                    (self.done)(index, Some(missing))?;
                 }
             }
         }
