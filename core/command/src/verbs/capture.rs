@@ -419,7 +419,7 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         Some(new_archive) => {
             let storage = new_archive.storage();
             let summary = write::rebuild(
-                archive,
+                &archive,
                 storage,
                 Some(image),
                 &options,

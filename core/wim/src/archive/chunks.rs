@@ -1,5 +1,8 @@
 //! Reading resources: where their chunks lie, and their data.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use wimforge_codec::Format;
 use zerocopy::FromBytes;
 
@@ -305,6 +308,24 @@ impl ChunkMap {
             at = (index + 1) * chunk_size;
         }
         Ok(())
+    }
+}
+
+/// Chunks that a task can hold on to.
+#[derive(Clone)]
+pub(crate) enum Chunks<'a> {
+    Shared(Arc<ChunkMap>),
+    Borrowed(&'a ChunkMap),
+}
+
+impl Deref for Chunks<'_> {
+    type Target = ChunkMap;
+
+    fn deref(&self) -> &ChunkMap {
+        match self {
+            Chunks::Shared(chunks) => chunks,
+            Chunks::Borrowed(chunks) => chunks,
+        }
     }
 }
 

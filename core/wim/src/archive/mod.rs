@@ -10,6 +10,7 @@ pub(crate) mod sweep;
 pub mod verify;
 
 pub use blobs::{Blob, BlobId, BlobPool, Place, Solid};
+pub(crate) use chunks::Chunks;
 pub use chunks::{ChunkMap, prefix_size};
 pub(crate) use integrity::hash_range;
 pub use integrity::{IntegrityState, check_integrity};

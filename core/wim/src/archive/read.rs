@@ -1,7 +1,9 @@
 //! Reading the data of blobs.
 
+use std::sync::Arc;
+
 use super::blobs::{Blob, Place};
-use super::chunks::ChunkMap;
+use super::chunks::{ChunkMap, Chunks};
 use super::open::Archive;
 use crate::port::{Storage, WorkerState};
 use crate::{Error, ErrorKind, Result};
@@ -9,7 +11,7 @@ use crate::{Error, ErrorKind, Result};
 /// A blob ready to be read at any offset.
 pub struct BlobReader<'a> {
     storage: &'a dyn Storage,
-    chunks: std::borrow::Cow<'a, ChunkMap>,
+    chunks: Chunks<'a>,
     /// Where the blob begins in the data of its resource.
     offset: u64,
     size: u64,
@@ -22,29 +24,40 @@ impl Archive {
     /// [`ErrorKind::MissingBlob`] if it is in none of the files; what [`ChunkMap::load`] returns.
     pub fn reader(&self, blob: &Blob) -> Result<BlobReader<'_>> {
         match blob.place {
-            Place::Alone { file, resource } => {
-                let file = &self.files[usize::from(file)];
-                let header = &file.header;
-                let chunks =
-                    ChunkMap::load(&*file.storage, &resource, header.compression, header.layout)?;
-                Ok(BlobReader {
-                    storage: &*file.storage,
-                    chunks: std::borrow::Cow::Owned(chunks),
-                    offset: 0,
-                    size: blob.size,
-                })
-            }
+            Place::Alone { file, .. } => Ok(BlobReader {
+                storage: &*self.files[usize::from(file)].storage,
+                chunks: Chunks::Shared(Arc::new(self.load_chunks(blob)?)),
+                offset: 0,
+                size: blob.size,
+            }),
             Place::Solid { solid, offset } => {
                 let solid = &self.blobs.solids[solid as usize];
                 Ok(BlobReader {
                     storage: &*self.files[usize::from(solid.file)].storage,
-                    chunks: std::borrow::Cow::Borrowed(&solid.chunks),
+                    chunks: Chunks::Borrowed(&solid.chunks),
                     offset,
                     size: blob.size,
                 })
             }
             Place::Claimed | Place::Lost => Err(self.missing(&blob.hash)),
         }
+    }
+}
+
+/// The chunks of blobs that have a resource of their own.
+impl Archive {
+    pub(crate) fn load_chunks(&self, blob: &Blob) -> Result<ChunkMap> {
+        let file = self.blobs.file_of(blob).unwrap_or(0);
+        self.load_chunks_from(&*self.files[usize::from(file)].storage, blob)
+    }
+
+    /// As [`Archive::load_chunks`], with the bytes of the blob's file.
+    pub(crate) fn load_chunks_from(&self, storage: &dyn Storage, blob: &Blob) -> Result<ChunkMap> {
+        let Place::Alone { file, resource } = blob.place else {
+            return Err(self.missing(&blob.hash));
+        };
+        let header = &self.files[usize::from(file)].header;
+        ChunkMap::load(storage, &resource, header.compression, header.layout)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::config::CaptureConfig;
 use super::links::{OutsideLinks, StoredLink, store_link};
+use crate::archive::BlobId;
 use crate::format::metadata::MAX_NAME_UNITS;
 use crate::hash::Sha1;
 use crate::image::{
@@ -71,6 +72,8 @@ pub enum Origin {
         /// Their place in [`Scanned::inline`].
         start: u64,
     },
+    /// A blob of another archive.
+    Blob(BlobId),
 }
 
 /// Data that is still to be read.
@@ -216,7 +219,7 @@ impl<'a> Scanner<'a> {
     fn order_by_place(&mut self, source: &dyn Source, first: usize) {
         let place = |pending: &Pending| match pending.origin {
             Origin::Source { stream, node, .. } => source.locality(node, u32::from(stream)),
-            Origin::Inline { .. } => 0,
+            Origin::Inline { .. } | Origin::Blob(_) => 0,
         };
         if let Some(pending) = self.scanned.pending.get_mut(first..) {
             pending.sort_by_cached_key(place);

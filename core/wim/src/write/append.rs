@@ -10,11 +10,13 @@ use super::capture::{
 };
 use super::commit::{self, Commit};
 use super::output::Output;
-use crate::archive::{Archive, BlobPool, Place, Solid};
+use super::pack::PackOptions;
+use super::transfer::{Reuse, Transfer, copy_resource};
+use crate::archive::{Archive, BlobId, BlobPool, Place};
 use crate::format::integrity::{KEPT_PIECE_SIZES, PIECE_SIZE, Recorder};
 use crate::format::{Header, HeaderFlags, Layout, ResourceHeader};
 use crate::hash::Sha1;
-use crate::port::{Observer, Storage, Workers, read_exact_at};
+use crate::port::{Observer, Storage, Workers};
 use crate::{Error, ErrorKind, Result};
 
 /// Adds an image in place. The caller holds the lock on the file.
@@ -195,7 +197,7 @@ fn integrity_plan(
 /// # Errors
 /// As [`append`]; [`ErrorKind::Unsupported`] for a pipable archive.
 pub fn rebuild(
-    archive: Archive,
+    archive: &Archive,
     storage: &dyn Storage,
     new: Option<NewImage<'_>>,
     options: &WriteOptions,
@@ -221,15 +223,31 @@ pub fn rebuild(
     let start = Header::SIZE as u64;
     let recorder = piece_size.map(|piece_size| Recorder::new(piece_size, &[], start));
     let mut output = Output::new(storage, start, recorder);
-    let from = std::sync::Arc::clone(archive.storage());
-    let Archive {
-        mut xml,
-        mut images,
-        blobs,
-        ..
-    } = archive;
-    let mut pool = copy_blobs(&*from, &blobs, &mut output)?;
-    drop(blobs);
+    let mut xml = archive.xml.clone();
+    let mut images = archive.images.clone();
+    let mut pool = BlobPool::default();
+    let own = archive
+        .blobs
+        .iter()
+        .filter(|(_, blob)| blob.references > 0 && archive.blobs.file_of(blob) == Some(0));
+    let own: Vec<BlobId> = own.map(|(id, _)| id).collect();
+    let transfer = Transfer {
+        from: archive,
+        wanted: own.clone(),
+        reuse: Reuse::ALONE | Reuse::SOLID,
+    };
+    let pack = PackOptions {
+        compression: header.compression,
+        level: options.level,
+        on_unreadable: options.on_unreadable,
+    };
+    transfer.run(&mut pool, &mut output, pack, workers, observer)?;
+    for id in own {
+        let blob = archive.blobs.get(id);
+        if let Some(id) = pool.find(&blob.hash) {
+            pool.get_mut(id).references = blob.references;
+        }
+    }
     let added = match new {
         Some(new) => {
             let added = add_image(
@@ -247,7 +265,7 @@ pub fn rebuild(
         None => None,
     };
     for metadata in &mut images {
-        metadata.resource = copy_resource(&*from, &metadata.resource, &mut output)?;
+        metadata.resource = copy_resource(&**archive.storage(), &metadata.resource, &mut output)?;
     }
     if let Some(slot) = (header.boot_index as usize).checked_sub(1)
         && let Some(metadata) = images.get(slot)
@@ -270,77 +288,4 @@ pub fn rebuild(
         observer,
     })?;
     Ok(CaptureSummary { size, ..summary })
-}
-
-/// Copies the resources of all blobs that something refers to, in the order in which they lie.
-fn copy_blobs(from: &dyn Storage, blobs: &BlobPool, output: &mut Output<'_>) -> Result<BlobPool> {
-    let mut pool = BlobPool::default();
-    let mut alone: Vec<_> = blobs
-        .iter()
-        .filter(|(_, blob)| blob.references > 0)
-        .filter_map(|(id, blob)| match blob.place {
-            Place::Alone { file: 0, resource } => Some((resource.offset, id)),
-            _ => None,
-        })
-        .collect();
-    alone.sort_unstable();
-    for (_, id) in alone {
-        let mut blob = *blobs.get(id);
-        if let Place::Alone { resource, .. } = blob.place {
-            let resource = copy_resource(from, &resource, output)?;
-            blob.place = Place::Alone { file: 0, resource };
-            pool.insert(blob)?;
-        }
-    }
-    let mut numbers = std::collections::HashMap::new();
-    for (_, blob) in blobs.iter().filter(|(_, blob)| blob.references > 0) {
-        let mut blob = *blob;
-        let Place::Solid { solid, offset } = blob.place else {
-            continue;
-        };
-        let number = match numbers.get(&solid) {
-            Some(&number) => number,
-            None => {
-                let old = &blobs.solids[solid as usize];
-                let resource = copy_resource(from, &old.resource, output)?;
-                let chunks = old.chunks.moved(old.resource.offset, resource.offset);
-                pool.solids.push(Solid {
-                    file: 0,
-                    resource,
-                    chunks,
-                });
-                let number = pool.solids.len() as u32 - 1;
-                numbers.insert(solid, number);
-                number
-            }
-        };
-        blob.place = Place::Solid {
-            solid: number,
-            offset,
-        };
-        pool.insert(blob)?;
-    }
-    Ok(pool)
-}
-
-/// Copies a resource as it is stored.
-fn copy_resource(
-    from: &dyn Storage,
-    resource: &ResourceHeader,
-    output: &mut Output<'_>,
-) -> Result<ResourceHeader> {
-    const PIECE: u64 = 1 << 20;
-    let offset = output.position();
-    let mut buffer = vec![0; resource.size.min(PIECE) as usize];
-    let mut done = 0;
-    while done < resource.size {
-        let size = (resource.size - done).min(PIECE) as usize;
-        read_exact_at(from, resource.offset + done, &mut buffer[..size])?;
-        output.append(&buffer[..size])?;
-        done += size as u64;
-    }
-    Ok(ResourceHeader {
-        offset,
-        ..*resource
-    })
 }

@@ -7,6 +7,7 @@ use super::load::Loader;
 use super::metadata::write_metadata;
 use super::output::Output;
 use super::pack::{Context, PackOptions, pack};
+use super::plan::Files;
 use crate::archive::{BlobPool, MetadataResource};
 use crate::format::integrity::{PIECE_SIZE, Recorder};
 use crate::format::{Compression, Guid, Header, HeaderFlags, Version};
@@ -189,6 +190,7 @@ pub(super) fn add_image(
         sources: new.sources,
         inline: &inline,
         latest_time: new.latest_time,
+        blobs: None,
     };
     let context = Context {
         loader: &loader,
@@ -199,10 +201,13 @@ pub(super) fn add_image(
         },
         workers,
         observer,
+        done_before: 0,
     };
-    let packed = pack(&pending, &mut image, pool, output, &context)?;
+    let mut files = Files::new(&mut image, &pending);
+    pack(&mut files, pool, output, &context)?;
+    let unreadable = files.unreadable;
     drop(pending);
-    image.remove_files(&packed.unreadable)?;
+    image.remove_files(&unreadable)?;
     count_references(&image, pool);
     let metadata = write_metadata(output, &image, header.compression, options.level, workers)?;
     let numbers = ImageNumbers::of(&image, |content| content.size);
@@ -226,7 +231,7 @@ pub(super) fn add_image(
         summary: CaptureSummary {
             image: index,
             numbers,
-            skipped: skipped + packed.unreadable.len() as u64,
+            skipped: skipped + unreadable.len() as u64,
             size: 0,
         },
     })

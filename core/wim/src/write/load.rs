@@ -1,6 +1,7 @@
 //! Reading the data that a scan found.
 
-use crate::port::{OpenStream, Source};
+use super::supply::{BlobSupply, OpenBlob};
+use crate::port::{OpenStream, Source, WorkerState};
 use crate::scan::Origin;
 use crate::time::FileTime;
 use crate::{Error, ErrorKind, Result};
@@ -14,6 +15,8 @@ pub(crate) struct Loader<'a> {
     /// File times are clamped to this before they are compared; see
     /// [`crate::scan::ScanOptions::latest_time`].
     pub latest_time: Option<FileTime>,
+    /// The archive whose blobs are wanted.
+    pub blobs: Option<&'a BlobSupply<'a>>,
 }
 
 /// What a file was when it was scanned.
@@ -31,6 +34,7 @@ pub(crate) struct Expected {
 pub(crate) enum Opened<'a> {
     Stream(Box<dyn OpenStream + 'a>),
     Inline(&'a [u8]),
+    Blob(OpenBlob<'a>),
 }
 
 impl<'a> Loader<'a> {
@@ -51,6 +55,12 @@ impl<'a> Loader<'a> {
                 let end = start + size;
                 let data = self.inline.get(start as usize..end as usize);
                 Ok(Opened::Inline(data.unwrap_or_default()))
+            }
+            Origin::Blob(id) => {
+                let supply = self.blobs.ok_or_else(|| {
+                    Error::new(ErrorKind::Read, "data of an archive that is not there")
+                })?;
+                supply.open(id).map(Opened::Blob)
             }
         }
     }
@@ -77,9 +87,15 @@ impl Opened<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::Changed`] if the data ends before.
-    pub fn read_exact(&mut self, mut offset: u64, mut buffer: &mut [u8]) -> Result<()> {
+    pub fn read_exact(
+        &mut self,
+        mut offset: u64,
+        mut buffer: &mut [u8],
+        state: &mut WorkerState,
+    ) -> Result<()> {
         while !buffer.is_empty() {
             let got = match self {
+                Opened::Blob(blob) => return blob.read_exact(offset, buffer, state),
                 Opened::Stream(stream) => stream.read_at(offset, buffer)?,
                 Opened::Inline(data) => {
                     let rest = data.get(offset as usize..).unwrap_or_default();

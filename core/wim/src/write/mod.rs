@@ -13,7 +13,9 @@ mod metadata;
 mod output;
 mod pack;
 mod plan;
+mod supply;
 mod tables;
+mod transfer;
 
 pub use append::{append, rebuild};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};

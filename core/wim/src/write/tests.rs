@@ -254,7 +254,7 @@ fn appending_stores_only_what_is_new() {
 
     let rebuilt = MemoryStorage::default();
     let archive = Archive::open(storage, &OpenOptions::default()).unwrap();
-    rebuild(archive, &rebuilt, None, &options(LZX), &Inline, &Silent).unwrap();
+    rebuild(&archive, &rebuilt, None, &options(LZX), &Inline, &Silent).unwrap();
     let archive = open(rebuilt.bytes());
     assert_eq!(read(&archive, 1, "/a"), text(100_000));
     assert_eq!(read(&archive, 2, "/c"), b"new");

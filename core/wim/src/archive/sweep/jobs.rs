@@ -1,11 +1,10 @@
 //! What workers do.
 
-use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::ops::Range;
 
 use super::Receiver;
 use crate::archive::chunks::ChunkMap;
-use crate::archive::{Archive, ArchiveFile, Blob, Place};
+use crate::archive::{Archive, Blob, Place};
 use crate::hash::Sha1;
 use crate::port::{Storage, WorkerState, read_exact_at};
 use crate::{Error, ErrorKind, Result};
@@ -53,40 +52,6 @@ pub(super) enum Role {
     Part,
     /// The driver collects it.
     Collected,
-}
-
-/// Chunks that a task can hold on to.
-#[derive(Clone)]
-pub(super) enum Chunks<'a> {
-    Shared(Arc<ChunkMap>),
-    Borrowed(&'a ChunkMap),
-}
-
-impl Deref for Chunks<'_> {
-    type Target = ChunkMap;
-
-    fn deref(&self) -> &ChunkMap {
-        match self {
-            Chunks::Shared(chunks) => chunks,
-            Chunks::Borrowed(chunks) => chunks,
-        }
-    }
-}
-
-/// The chunks of a blob that has a resource of its own.
-pub(super) fn load_chunks(
-    file: &ArchiveFile,
-    storage: &dyn Storage,
-    blob: &Blob,
-) -> Result<ChunkMap> {
-    let Place::Alone { resource, .. } = blob.place else {
-        return Err(Error::new(
-            ErrorKind::MissingBlob,
-            format!("the data with SHA-1 {} is not there", blob.hash),
-        ));
-    };
-    let header = &file.header;
-    ChunkMap::load(storage, &resource, header.compression, header.layout)
 }
 
 /// A hash that is not the one that it should be.
@@ -189,7 +154,7 @@ pub(super) fn run_batch(
     let mut data = Vec::new();
     for &(index, ref blob) in batch {
         data.clear();
-        let damage = match load_chunks(file, &window, blob) {
+        let damage = match archive.load_chunks_from(&window, blob) {
             Ok(chunks) => {
                 let all = 0..chunks.chunk_count();
                 decode(&chunks, &window, all, state, &mut data)

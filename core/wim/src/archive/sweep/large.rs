@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::jobs::{
-    Chunks, Done, Piece, Role, Segment, copy_of, hand_over, load_chunks, mismatch, run_piece,
-};
+use super::jobs::{Done, Piece, Role, Segment, copy_of, hand_over, mismatch, run_piece};
 use super::{Driver, Item, WHOLE};
+use crate::archive::chunks::Chunks;
 use crate::hash::{Hasher, Sha1};
 use crate::{Error, Result};
 
@@ -41,9 +40,8 @@ impl<'env> Driver<'_, 'env> {
     /// A large blob with a resource of its own.
     pub(super) fn alone(&mut self, item: Item) -> Result<()> {
         let archive = self.archive;
-        let file = &archive.files[usize::from(item.file)];
         let blob = *self.blob(item.index);
-        match load_chunks(file, &*file.storage, &blob) {
+        match archive.load_chunks(&blob) {
             Ok(chunks) => {
                 let chunks = Chunks::Shared(Arc::new(chunks));
                 self.resource(item.file, &chunks, &[item])

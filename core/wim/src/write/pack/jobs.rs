@@ -43,13 +43,19 @@ pub(super) struct Piece {
 }
 
 /// Reads and hashes small items.
-pub(super) fn load_batch(loader: &Loader<'_>, items: Vec<Item>, bytes: usize) -> Done {
+pub(super) fn load_batch(
+    loader: &Loader<'_>,
+    items: Vec<Item>,
+    bytes: usize,
+    state: &mut WorkerState,
+) -> Done {
     let mut buffer = vec![0; bytes];
     let mut start = 0;
     let mut loaded = Vec::with_capacity(items.len());
     for item in &items {
         let end = start + item.expected.size as usize;
-        loaded.push(load_item(loader, item, &mut buffer[start..end], start));
+        let data = &mut buffer[start..end];
+        loaded.push(load_item(loader, item, data, start, state));
         start = end;
     }
     Done::Loaded {
@@ -59,9 +65,15 @@ pub(super) fn load_batch(loader: &Loader<'_>, items: Vec<Item>, bytes: usize) ->
     }
 }
 
-fn load_item(loader: &Loader<'_>, item: &Item, data: &mut [u8], start: usize) -> Result<Loaded> {
+fn load_item(
+    loader: &Loader<'_>,
+    item: &Item,
+    data: &mut [u8],
+    start: usize,
+    state: &mut WorkerState,
+) -> Result<Loaded> {
     let mut opened = loader.open(item.origin, item.expected.size)?;
-    opened.read_exact(0, data)?;
+    opened.read_exact(0, data, state)?;
     Ok(Loaded {
         start,
         hash: Sha1::of(data),
@@ -87,7 +99,7 @@ pub(super) fn load_piece(
 ) -> Result<Piece> {
     let mut opened = loader.open(job.item.origin, job.item.expected.size)?;
     let mut buffer = vec![0; job.len as usize];
-    opened.read_exact(job.start, &mut buffer)?;
+    opened.read_exact(job.start, &mut buffer, state)?;
     let changed = job.is_last && loader.changed(&mut opened, job.item.expected)?;
     let buffer = Arc::new(buffer);
     let chunks = match job.pack {

@@ -95,7 +95,7 @@ impl Driver<'_, '_, '_> {
         if self.pool.find(&hash).is_none() {
             return Ok(false);
         }
-        self.image.content_mut(item.content).hash = hash;
+        self.settle(item, hash)?;
         Ok(true)
     }
 

@@ -21,7 +21,7 @@
 mod jobs;
 mod large;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use wimforge_codec::Level;
@@ -32,14 +32,12 @@ use self::large::Large;
 use super::blob_writer::{PackedChunk, Slice, write_whole};
 use super::load::Loader;
 use super::output::Output;
-use super::plan::Item;
+use super::plan::{Item, Manifest};
 use crate::archive::{Blob, BlobId, BlobPool, Place};
 use crate::format::Compression;
 use crate::format::resource::Chunking;
 use crate::hash::Sha1;
-use crate::image::{Image, InodeId};
 use crate::port::{Event, Observer, OnUnreadable, Ordered, Phase, Pool, Unit, Workers};
-use crate::scan::Pending;
 use crate::{Error, ErrorKind, Result, text};
 
 /// Items up to this size are held whole, in bytes.
@@ -63,35 +61,28 @@ pub(crate) struct PackOptions {
     pub on_unreadable: OnUnreadable,
 }
 
-/// What packing leaves behind besides blobs.
-#[derive(Debug, Default)]
-pub(crate) struct Packed {
-    /// Files that could not be read and have to be left out of the tree.
-    pub unreadable: HashSet<InodeId>,
-}
-
 /// What packing needs from outside.
 pub(crate) struct Context<'a> {
     pub loader: &'a Loader<'a>,
     pub options: PackOptions,
     pub workers: &'a dyn Workers,
     pub observer: &'a dyn Observer,
+    /// Bytes that the progress counts as done before anything is packed.
+    pub done_before: u64,
 }
 
-/// Reads everything that is pending, stores what is new, and fills in the hashes of the image's
-/// contents.
+/// Reads everything in the manifest, stores what is new, and tells the manifest the hashes.
 pub(crate) fn pack(
-    pending: &[Pending],
-    image: &mut Image,
+    manifest: &mut dyn Manifest,
     pool: &mut BlobPool,
     output: &mut Output<'_>,
     context: &Context<'_>,
-) -> Result<Packed> {
+) -> Result<()> {
     let mut result = None;
     let slot = &mut result;
     context.workers.scope(Box::new(move |threads| {
-        let mut driver = Driver::new(threads, image, pool, output, context);
-        *slot = Some(driver.run(pending).map(|()| driver.packed));
+        let mut driver = Driver::new(threads, manifest, pool, output, context);
+        *slot = Some(driver.run());
     }));
     result.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")))
 }
@@ -112,13 +103,12 @@ struct Run {
 
 struct Driver<'d, 'env, 'o> {
     queue: Ordered<'d, 'env, Done>,
-    image: &'d mut Image,
+    manifest: &'d mut dyn Manifest,
     pool: &'d mut BlobPool,
     output: &'d mut Output<'o>,
     loader: &'env Loader<'env>,
     options: PackOptions,
     observer: &'env dyn Observer,
-    packed: Packed,
     /// Loads in flight.
     loading: usize,
     /// Bytes in flight, and how many there may be.
@@ -137,20 +127,19 @@ struct Driver<'d, 'env, 'o> {
 impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     fn new(
         threads: &'d dyn Pool<'env>,
-        image: &'d mut Image,
+        manifest: &'d mut dyn Manifest,
         pool: &'d mut BlobPool,
         output: &'d mut Output<'o>,
         context: &'env Context<'env>,
     ) -> Self {
         Self {
             queue: Ordered::new(threads),
-            image,
+            manifest,
             pool,
             output,
             loader: context.loader,
             options: context.options,
             observer: context.observer,
-            packed: Packed::default(),
             loading: 0,
             in_flight: 0,
             budget: BUDGET + BUDGET_PER_WORKER * context.workers.threads() as u64,
@@ -158,18 +147,18 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             collecting: VecDeque::new(),
             large_sizes: HashMap::new(),
             large: None,
-            done_bytes: 0,
-            total_bytes: 0,
+            done_bytes: context.done_before,
+            total_bytes: context.done_before,
         }
     }
 
-    fn run(&mut self, pending: &[Pending]) -> Result<()> {
-        self.count(pending);
+    fn run(&mut self) -> Result<()> {
+        self.count();
         self.report();
         let mut batch = Vec::new();
         let mut batch_bytes = 0;
-        for pending in pending {
-            let item = Item::of(self.image, pending);
+        for number in 0..self.manifest.len() {
+            let item = self.manifest.item(number);
             let size = item.expected.size;
             if size > LARGE {
                 self.load(std::mem::take(&mut batch), batch_bytes)?;
@@ -197,15 +186,14 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     }
 
     /// Adds up sizes and notes which of the large ones occur more than once.
-    fn count(&mut self, pending: &[Pending]) {
+    fn count(&mut self) {
         let in_pool = self.pool.iter().map(|(_, blob)| blob.size);
-        let in_plan = pending
-            .iter()
-            .map(|pending| self.image.content(pending.content).size);
+        let manifest = &*self.manifest;
+        let in_plan = (0..manifest.len()).map(|number| manifest.item(number).expected.size);
         for size in in_pool.chain(in_plan.clone()).filter(|&size| size > LARGE) {
             *self.large_sizes.entry(size).or_insert(0) += 1;
         }
-        self.total_bytes = in_plan.sum();
+        self.total_bytes = in_plan.fold(self.total_bytes, u64::saturating_add);
     }
 
     /// Queues a batch of small items, once there is room for it.
@@ -218,7 +206,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         self.loading += 1;
         let loader = self.loader;
         self.queue
-            .submit(move |_| load_batch(loader, items, bytes as usize));
+            .submit(move |state| load_batch(loader, items, bytes as usize, state));
         Ok(())
     }
 
@@ -339,16 +327,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
 
     /// Gives the item its hash. The blob, if it is new and has to be stored.
     fn claim(&mut self, item: &Item, hash: Sha1) -> Result<Option<BlobId>> {
-        let content = self.image.content_mut(item.content);
-        if !content.hash.is_zero() && content.hash != hash {
-            let expected = content.hash;
-            return Err(Error::new(
-                ErrorKind::Changed,
-                format!("the data has SHA-1 {hash} instead of {expected}"),
-            )
-            .at(self.show(item)));
-        }
-        content.hash = hash;
+        self.settle(item, hash)?;
         if self.pool.find(&hash).is_some() {
             self.total_bytes -= item.expected.size;
             return Ok(None);
@@ -360,6 +339,12 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             place: Place::Claimed,
         };
         self.pool.insert(blob).map(Some)
+    }
+
+    /// Tells the manifest the hash of an item.
+    fn settle(&mut self, item: &Item, hash: Sha1) -> Result<()> {
+        let settled = self.manifest.settle(item.number, hash);
+        settled.map_err(|error| error.at(self.show(item)))
     }
 
     /// Queues the chunks that have come together.
@@ -418,7 +403,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     }
 
     fn show(&self, item: &Item) -> String {
-        text::Show(&self.image.path(item.dentry)).to_string()
+        text::Show(&self.manifest.path(item.number)).to_string()
     }
 
     fn warn_changed(&self, item: &Item) {
@@ -438,14 +423,12 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         if self.options.on_unreadable == OnUnreadable::Fail || !skippable {
             return Err(error.at(self.show(item)));
         }
-        let path = self.image.path(item.dentry);
+        let path = self.manifest.path(item.number);
         self.observer.event(&Event::Skipped {
             path: &path,
             error: &error,
         });
-        self.packed
-            .unreadable
-            .insert(self.image.dentry(item.dentry).inode);
+        self.manifest.leave_out(item.number);
         self.total_bytes -= item.expected.size;
         Ok(())
     }
