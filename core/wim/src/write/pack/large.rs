@@ -221,6 +221,7 @@ impl Driver<'_, '_, '_> {
         match &mut large.streamed {
             Some(streamed) => piece
                 .chunks
+                .wait()?
                 .iter()
                 .try_for_each(|chunk| streamed.push(self.output, chunk)),
             None => self.output.append(&piece.buffer),

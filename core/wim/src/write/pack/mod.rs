@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use wimforge_codec::Level;
 
-pub(super) use self::jobs::compress_chunks;
+pub(super) use self::jobs::{Packing, compress_chunks};
 use self::jobs::{Done, Loaded, load_batch};
 use self::large::Large;
 use super::blob_writer::{PackedChunk, Slice, write_whole};
@@ -255,7 +255,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
                 }
             }
             Done::Packed(chunks) => {
-                for chunk in chunks? {
+                for chunk in chunks?.wait()? {
                     self.collect(chunk)?;
                 }
             }
