@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 use wimforge_codec::Level;
 
-pub(super) use self::jobs::{Packing, compress_chunks};
 use self::jobs::{Done, Loaded, load_batch};
+pub(super) use self::jobs::{Packing, compress_chunks};
 use self::large::Large;
 use super::blob_writer::{PackedChunk, Slice, write_whole};
 use super::load::Loader;
