@@ -77,6 +77,7 @@ fn common(command: Command) -> Command {
                 .value_parser(parse_property)
                 .action(ArgAction::Append),
         )
+        .arg(flag("source-list", "SOURCE is a list of files and directories ('-': on standard input): each line a path and, optionally, its place in the image"))
         .arg(flag("verbose", "Print the name of everything that is captured"))
         .arg(flag("dereference", "Follow symbolic links and capture what they lead to"))
         .arg(

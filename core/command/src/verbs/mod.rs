@@ -5,6 +5,7 @@ mod archive;
 mod capture;
 mod dir;
 mod info;
+mod sources;
 mod text;
 mod verify;
 
