@@ -9,7 +9,6 @@ use wimforge_core::archive::Archive;
 use wimforge_core::format::{Compression, HeaderFlags};
 use wimforge_core::port::{Event, FileIdentity, Observer, OnUnreadable, Source, Wanted};
 use wimforge_core::scan::config::CaptureConfig;
-use wimforge_core::scan::glob::Case;
 use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanned, UnixDataForm};
 use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
@@ -24,7 +23,7 @@ use crate::host::{Host, Lock, SourceKind, SourceOptions};
 use crate::invocation::Invocation;
 use crate::profile::{Compat, Profile};
 use crate::report::Reporter;
-use crate::values::{CompressionChoice, amount, count, parse_switch};
+use crate::values::{CompressionChoice, amount, count};
 
 /// Most bytes of a configuration file.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -217,7 +216,7 @@ impl Request {
             pass_over,
             overlapping: self.source_list,
             overlay: self.profile.overlay,
-            case: self.case(host).unwrap_or_default(),
+            case: archive::asked_case(host).unwrap_or_default(),
             now: self.now(host),
             latest_time: self.epoch,
         })
@@ -239,22 +238,8 @@ impl Request {
         }
     }
 
-    /// How names are compared; `None` if the environment says so in words that mean nothing.
-    fn case(&self, host: &dyn Host) -> Option<Case> {
-        let wanted = host.variable("WIMLIB_IMAGEX_IGNORE_CASE");
-        match wanted.map(|value| parse_switch(&value)) {
-            Some(Some(true)) => Some(Case::Insensitive),
-            Some(None) => None,
-            Some(Some(false)) | None => Some(Case::Sensitive),
-        }
-    }
-
     fn load_config(&self, host: &dyn Host, reporter: &Reporter<'_>) -> Result<CaptureConfig> {
-        let case = self.case(host).unwrap_or_else(|| {
-            reporter
-                .warning("WIMLIB_IMAGEX_IGNORE_CASE is neither \"yes\" nor \"no\"; it is ignored");
-            Case::Sensitive
-        });
+        let case = archive::name_case(host, reporter);
         let Some(path) = &self.config else {
             return CaptureConfig::excluding(&self.profile.exclusions(), case);
         };
