@@ -21,5 +21,4 @@ mod ntfs;
 mod real;
 mod reproducible;
 mod seven_zip;
-mod source_list;
 mod support;

@@ -1,11 +1,9 @@
-//! Directories and files of POSIX systems.
+//! Directories of POSIX systems.
 
 mod directories;
 mod entry;
-mod single;
 pub mod source;
 pub mod target;
 
-pub use single::{SingleFile, is_directory};
 pub use source::{PosixSource, PosixSourceOptions};
 pub use target::PosixTarget;

@@ -257,8 +257,8 @@ impl Source for PosixSource {
 }
 
 /// An open file.
-pub(super) struct PosixStream {
-    pub file: OwnedFd,
+struct PosixStream {
+    file: OwnedFd,
 }
 
 impl OpenStream for PosixStream {

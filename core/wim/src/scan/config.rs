@@ -144,8 +144,7 @@ fn bad_pattern(what: impl Into<String>) -> Error {
 }
 
 /// A pair of equal quotes around the whole line is taken off.
-#[must_use]
-pub fn unquote(line: &str) -> &str {
+fn unquote(line: &str) -> &str {
     ['"', '\'']
         .into_iter()
         .find_map(|quote| line.strip_prefix(quote)?.strip_suffix(quote))

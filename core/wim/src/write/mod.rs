@@ -8,7 +8,6 @@ mod append;
 mod blob_writer;
 mod capture;
 mod commit;
-mod draft;
 mod load;
 mod metadata;
 mod output;
@@ -20,7 +19,7 @@ mod transfer;
 
 pub use append::{append, rebuild};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
-pub use draft::Draft;
+pub use pack::{SolidOptions, SolidOrder};
 
 #[cfg(test)]
 mod tests;
