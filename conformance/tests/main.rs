@@ -21,4 +21,5 @@ mod ntfs;
 mod real;
 mod reproducible;
 mod seven_zip;
+mod source_list;
 mod support;

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use wimforge_command::{
-    Console, Described, Host, Lock, NewArchive, OpenedArchive, OpenedSource, SourceOptions,
+    Console, Described, Host, Lock, NewArchive, OpenedArchive, OpenedSource, SourceKind,
+    SourceOptions,
 };
 use wimforge_core::format::Guid;
-use wimforge_core::port::{Feed, FileIdentity, Sink, Storage, Target, Workers};
+use wimforge_core::port::{Feed, FileIdentity, Sink, Source, Storage, Target, Workers};
 use wimforge_core::time::FileTime;
 use wimforge_core::{Error, ErrorKind, Result};
 
@@ -22,7 +23,7 @@ use crate::file::{Access, FileStorage, NewFile};
 use crate::ntfs;
 use crate::pipe;
 use crate::posix::target::PosixTarget;
-use crate::posix::{PosixSource, PosixSourceOptions};
+use crate::posix::{PosixSource, PosixSourceOptions, SingleFile, is_directory};
 use crate::threads::Threads;
 
 /// The operating system.
@@ -87,17 +88,26 @@ impl Host for NativeHost {
     }
 
     fn open_source(&self, path: &Path, options: SourceOptions) -> Result<OpenedSource> {
-        let metadata = std::fs::metadata(path)
-            .map_err(|error| failed(ErrorKind::Stat, "cannot find", path, error))?;
-        if !metadata.is_dir() {
-            return ntfs::open_volume(path, options);
-        }
-        let options = PosixSourceOptions {
+        let posix = PosixSourceOptions {
             dereference: options.dereference,
             bad_names: options.bad_names,
         };
+        let source: Box<dyn Source> = match options.kind {
+            SourceKind::TreeOrVolume => {
+                let metadata = std::fs::metadata(path)
+                    .map_err(|error| failed(ErrorKind::Stat, "cannot find", path, error))?;
+                if !metadata.is_dir() {
+                    return ntfs::open_volume(path, options);
+                }
+                Box::new(PosixSource::open(path, posix)?)
+            }
+            SourceKind::Anything if !is_directory(path, posix)? => {
+                Box::new(SingleFile::new(path, posix))
+            }
+            SourceKind::Tree | SourceKind::Anything => Box::new(PosixSource::open(path, posix)?),
+        };
         Ok(OpenedSource {
-            source: Box::new(PosixSource::open(path, options)?),
+            source,
             volume: None,
         })
     }

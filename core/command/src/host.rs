@@ -123,9 +123,23 @@ pub enum Lock {
     Held,
 }
 
+/// What the path of a source may lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SourceKind {
+    /// A directory, or a file or block device that holds an NTFS volume. Links are followed.
+    #[default]
+    TreeOrVolume,
+    /// A directory. Links are followed.
+    Tree,
+    /// Anything, as it is: a link is a link, a file is a file.
+    Anything,
+}
+
 /// How a source is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SourceOptions {
+    /// What it may be.
+    pub kind: SourceKind,
     /// Follow symbolic links.
     pub dereference: bool,
     /// Names that are not UTF-8.

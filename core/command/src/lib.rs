@@ -17,7 +17,7 @@ mod invocation;
 mod json;
 mod profile;
 mod report;
-mod solid;
+mod source_list;
 mod values;
 mod verbs;
 
@@ -26,8 +26,8 @@ use std::ffi::OsString;
 pub use args::program;
 pub use failure::{Failure, USAGE};
 pub use host::{
-    Bar, Console, Described, Host, Lock, NewArchive, OpenedArchive, OpenedSource, SourceOptions,
-    VolumeFacts,
+    Bar, Console, Described, Host, Lock, NewArchive, OpenedArchive, OpenedSource, SourceKind,
+    SourceOptions, VolumeFacts,
 };
 pub use profile::Compat;
 

@@ -1,7 +1,7 @@
 //! Whose behaviour to follow where the capture manual of 2013 and today's wimlib disagree.
 
-use wimforge_core::scan::OutsideLinks;
 use wimforge_core::scan::config::{DEFAULT_EXCLUSIONS, NEWER_EXCLUSIONS};
+use wimforge_core::scan::{OutsideLinks, Overlay};
 
 /// The name of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Profile {
     pub decode_system_compression: bool,
     /// Whether the extended attributes of files on an NTFS volume are stored.
     pub volume_xattrs: bool,
+    /// A file that two sources of a list provide.
+    pub overlay: Overlay,
     /// Paths that are left out without `--config`.
     pub newer_exclusions: bool,
 }
@@ -35,12 +37,14 @@ impl Compat {
                 outside_links: OutsideLinks::Omit,
                 decode_system_compression: true,
                 volume_xattrs: true,
+                overlay: Overlay::Refuse,
                 newer_exclusions: false,
             },
             Compat::Wimlib => Profile {
                 outside_links: OutsideLinks::Keep,
                 decode_system_compression: false,
                 volume_xattrs: false,
+                overlay: Overlay::Replace,
                 newer_exclusions: true,
             },
         }

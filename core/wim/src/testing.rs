@@ -159,7 +159,6 @@ impl Tree {
         let options = WriteOptions {
             compression,
             level: Level::default(),
-            solid: None,
             integrity: IntegrityChoice::Include,
             guid: None,
             now: FileTime(0x01DD_7A80_083C_0EB0),

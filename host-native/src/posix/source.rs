@@ -257,8 +257,8 @@ impl Source for PosixSource {
 }
 
 /// An open file.
-struct PosixStream {
-    file: OwnedFd,
+pub(super) struct PosixStream {
+    pub file: OwnedFd,
 }
 
 impl OpenStream for PosixStream {

@@ -3,14 +3,13 @@
 use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::solid::with_solid;
 use super::{flag, json, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
 use crate::values::{CompressionChoice, parse_property, parse_size};
 
 /// `capture`.
 pub fn capture() -> Command {
-    with_solid(common(Command::new("capture")))
+    common(Command::new("capture"))
         .about("Create a WIM with an image of a directory or NTFS volume")
         .after_help(
             "Examples:\n  \
@@ -24,7 +23,7 @@ pub fn capture() -> Command {
 
 /// `append`.
 pub fn append() -> Command {
-    with_solid(common(Command::new("append")))
+    common(Command::new("append"))
         .arg(flag("rebuild", "Write the whole WIM anew, without the holes that appending leaves"))
         .arg(flag("create", "Make the WIM if it does not exist"))
         .about("Add an image of a directory or NTFS volume to a WIM")
@@ -78,6 +77,7 @@ fn common(command: Command) -> Command {
                 .value_parser(parse_property)
                 .action(ArgAction::Append),
         )
+        .arg(flag("source-list", "SOURCE is a list of files and directories ('-': on standard input): each line a path and, optionally, its place in the image"))
         .arg(flag("verbose", "Print the name of everything that is captured"))
         .arg(flag("dereference", "Follow symbolic links and capture what they lead to"))
         .arg(

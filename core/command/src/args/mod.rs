@@ -3,7 +3,6 @@
 
 mod capture;
 mod read;
-mod solid;
 
 use std::fmt::Write as _;
 
@@ -24,10 +23,11 @@ pub struct Verb {
 type Define = fn() -> Command;
 
 /// Every command.
-const VERBS: [(&str, Define); 6] = [
+const VERBS: [(&str, Define); 7] = [
     ("capture", capture::capture),
     ("append", capture::append),
     ("apply", read::apply),
+    ("extract", read::extract),
     ("dir", read::dir),
     ("info", read::info),
     ("verify", read::verify),

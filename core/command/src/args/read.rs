@@ -81,19 +81,73 @@ pub fn verify() -> Command {
 
 /// `apply`.
 pub fn apply() -> Command {
-    Command::new("apply")
+    let command = Command::new("apply")
         .about("Restore an image to a directory")
         .arg(path("WIMFILE", "The archive").required(true))
-        .arg(references())
         .arg(
             operand(
                 "IMAGE_OR_TARGET",
-                "Index or name of the image; needed if there are several",
+                "Index or name of the image, or `all`; needed if there are several",
             )
             .required(true),
         )
-        .arg(path("TARGET", "The directory, made if it is missing"))
+        .arg(path("TARGET", "The directory, made if it is missing"));
+    restoring(command).after_help(
+        "Examples:\n  \
+         wimforge apply data.wim /srv/data\n  \
+         wimforge apply data.wim \"Data, Tuesday\" /srv/data --unix-data\n  \
+         wimforge apply data.swm 1 /srv/data --ref='data*.swm'\n\n\
+         No file is ever written outside of the directory, whatever names and links the image has.",
+    )
+}
+
+/// `extract`.
+pub fn extract() -> Command {
+    let command = Command::new("extract")
+        .about("Restore single files or directories of an image")
+        .arg(path("WIMFILE", "The archive").required(true))
+        .arg(operand("IMAGE", "Index or name of the image").required(true))
+        .arg(
+            operand(
+                "PATH",
+                "Paths in the image, which may have the wildcards * and ?; @FILE for a list of them, \
+                 @- for a list on standard input; without any the whole image",
+            )
+            .num_args(0..),
+        )
+        .arg(
+            option("dest-dir", "DIR", "Where to put them instead of the current directory")
+                .value_parser(PathBufValueParser::new()),
+        )
+        .arg(flag(
+            "to-stdout",
+            "Write the data of files to standard output instead",
+        ))
+        .arg(
+            flag("no-wildcards", "Let * and ? stand for themselves").alias("no-globs"),
+        )
+        .arg(flag("nullglob", "Paths that match nothing are no error"))
+        .arg(flag(
+            "preserve-dir-structure",
+            "Put files where they are in the image, not all in one directory (lists do so anyway)",
+        ));
+    restoring(command).after_help(
+        "Examples:\n  \
+         wimforge extract data.wim 1 /etc/fstab\n  \
+         wimforge extract data.wim 1 '/home/*/notes.txt' --preserve-dir-structure --dest-dir=out\n  \
+         wimforge extract data.wim 1 /etc/fstab --to-stdout | less",
+    )
+}
+
+/// What commands that restore files have in common.
+fn restoring(command: Command) -> Command {
+    command
+        .arg(references())
         .arg(flag("check", "Verify the integrity table first"))
+        .arg(flag(
+            "verbose",
+            "Accepted for compatibility; it changes nothing",
+        ))
         .arg(flag(
             "unix-data",
             "Restore owner, group, mode, device nodes and extended attributes",
@@ -118,7 +172,6 @@ pub fn apply() -> Command {
             "Restore what can be restored of damaged files",
         ))
         .arg(threads().help_heading(OWN_OPTIONS))
-        .arg(json())
 }
 
 /// The other files of a set.

@@ -56,7 +56,8 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn options(matches: &ArgMatches) -> Result<ApplyOptions, Failure> {
+/// How to restore.
+pub(super) fn options(matches: &ArgMatches) -> Result<ApplyOptions, Failure> {
     let links = match (matches.get_flag("rpfix"), matches.get_flag("norpfix")) {
         (true, true) => {
             let what = "--rpfix and --norpfix contradict each other";
@@ -116,26 +117,29 @@ impl Restore<'_> {
             self.reporter,
         )?;
         self.reporter.end_line();
-        self.summarise(&summary);
+        summarise(&summary, self.reporter);
         Ok(())
     }
+}
 
-    fn summarise(&self, summary: &ApplySummary) {
-        if summary.skipped > 0 {
-            self.reporter
-                .warning(&format!("{} names were left out", summary.skipped));
-        }
-        if summary.damaged > 0 {
-            self.reporter.warning(&format!(
-                "{} files are damaged and were restored as far as possible",
-                summary.damaged
-            ));
-        }
-        self.reporter.detail(&format!(
-            "Restored {} and {}, {} of data",
-            count(summary.directories, "directory", "directories"),
-            count(summary.files + summary.hard_links, "file", "files"),
-            amount(summary.bytes, summary.bytes)
+/// Says what was restored, and what not.
+pub(super) fn summarise(summary: &ApplySummary, reporter: &Reporter<'_>) {
+    if summary.skipped > 0 {
+        reporter.warning(&format!(
+            "{} left out",
+            count(summary.skipped, "name was", "names were")
         ));
     }
+    if summary.damaged > 0 {
+        reporter.warning(&format!(
+            "{} damaged and restored as far as possible",
+            count(summary.damaged, "file is", "files are")
+        ));
+    }
+    reporter.detail(&format!(
+        "Restored {} and {}, {} of data",
+        count(summary.directories, "directory", "directories"),
+        count(summary.files + summary.hard_links, "file", "files"),
+        amount(summary.bytes, summary.bytes)
+    ));
 }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use wimforge_core::archive::{Archive, IntegrityState, OpenOptions, check_integrity};
 use wimforge_core::port::FileIdentity;
+use wimforge_core::scan::glob::Case;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use crate::host::{Host, OpenedArchive};
 use crate::report::Reporter;
+use crate::values::parse_switch;
 
 /// Opens an archive to be read, and passes its warnings on.
 pub fn open(host: &dyn Host, path: &Path, reporter: &Reporter<'_>) -> Result<Archive> {
@@ -125,6 +127,35 @@ pub fn select(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<S
             path.display()
         ),
     ))
+}
+
+/// As [`select`] where only one image makes sense.
+pub fn select_one(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<u32> {
+    match select(archive, operand, path)? {
+        Selected::One(index) => Ok(index),
+        Selected::All => Err(Error::new(
+            ErrorKind::NoSuchImage,
+            "this command needs a single image, not all of them",
+        )),
+    }
+}
+
+/// How `WIMLIB_IMAGEX_IGNORE_CASE` wants names to be compared; `None` if its words mean nothing.
+pub fn asked_case(host: &dyn Host) -> Option<Case> {
+    let wanted = host.variable("WIMLIB_IMAGEX_IGNORE_CASE");
+    match wanted.map(|value| parse_switch(&value)) {
+        Some(Some(true)) => Some(Case::Insensitive),
+        Some(None) => None,
+        Some(Some(false)) | None => Some(Case::Sensitive),
+    }
+}
+
+/// How names in paths and patterns are compared.
+pub fn name_case(host: &dyn Host, reporter: &Reporter<'_>) -> Case {
+    asked_case(host).unwrap_or_else(|| {
+        reporter.warning("WIMLIB_IMAGEX_IGNORE_CASE is neither \"yes\" nor \"no\"; it is ignored");
+        Case::Sensitive
+    })
 }
 
 /// The tree of an image; what was mended in it is a warning.

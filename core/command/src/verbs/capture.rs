@@ -9,8 +9,7 @@ use wimforge_core::archive::Archive;
 use wimforge_core::format::{Compression, HeaderFlags};
 use wimforge_core::port::{Event, FileIdentity, Observer, OnUnreadable, Source, Wanted};
 use wimforge_core::scan::config::CaptureConfig;
-use wimforge_core::scan::glob::Case;
-use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanned, Scanner, UnixDataForm};
+use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanned, UnixDataForm};
 use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
 use wimforge_core::write::{self, CaptureSummary, IntegrityChoice, NewImage, WriteOptions};
@@ -18,13 +17,13 @@ use wimforge_core::xml::check_text;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
+use super::sources::Sources;
 use crate::failure::Failure;
-use crate::host::{Host, Lock, OpenedSource, SourceOptions};
+use crate::host::{Host, Lock, SourceKind, SourceOptions};
 use crate::invocation::Invocation;
 use crate::profile::{Compat, Profile};
 use crate::report::Reporter;
-use crate::solid::SolidChoice;
-use crate::values::{CompressionChoice, amount, count, parse_switch};
+use crate::values::{CompressionChoice, amount, count};
 
 /// Most bytes of a configuration file.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -32,6 +31,7 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 /// What was asked for.
 struct Request {
     source: PathBuf,
+    source_list: bool,
     wimfile: PathBuf,
     name: Option<String>,
     description: Option<String>,
@@ -41,7 +41,6 @@ struct Request {
     integrity: IntegrityChoice,
     compression: Option<CompressionChoice>,
     chunk_size: Option<u32>,
-    solid: SolidChoice,
     threads: usize,
     rebuild: bool,
     create: bool,
@@ -86,6 +85,7 @@ impl Request {
         let chunk_size = chunk_size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
         let request = Self {
             source: path("SOURCE"),
+            source_list: matches.get_flag("source-list"),
             wimfile: path("WIMFILE"),
             name: text("IMAGE_NAME"),
             description: text("IMAGE_DESCRIPTION").filter(|text| !text.is_empty()),
@@ -95,7 +95,6 @@ impl Request {
             integrity: integrity(matches)?,
             compression: matches.get_one::<CompressionChoice>("compress").copied(),
             chunk_size,
-            solid: SolidChoice::of(matches),
             threads: matches.get_one::<usize>("threads").copied().unwrap_or(0),
             rebuild: invocation.verb == "append" && matches.get_flag("rebuild"),
             create: invocation.verb == "append" && matches.get_flag("create"),
@@ -152,10 +151,7 @@ impl Request {
 
     fn compression(&self) -> Result<Compression> {
         let choice = self.compression.unwrap_or(CompressionChoice {
-            format: match self.solid.is_wanted() {
-                true => Some(Format::Lzms),
-                false => Some(Format::Lzx),
-            },
+            format: Some(Format::Lzx),
             level: None,
         });
         match (choice.format, self.chunk_size) {
@@ -185,7 +181,6 @@ impl Request {
         Ok(WriteOptions {
             compression: self.compression()?,
             level: self.level(),
-            solid: self.solid.for_new()?,
             integrity: self.integrity,
             guid: match self.epoch {
                 Some(_) => None,
@@ -199,18 +194,18 @@ impl Request {
     fn scan_options(
         &self,
         host: &dyn Host,
-        opened: &OpenedSource,
+        sources: &Sources,
         fix: bool,
         pass_over: Vec<FileIdentity>,
         reporter: &Reporter<'_>,
     ) -> Result<ScanOptions> {
-        self.check_destination(opened, &pass_over)?;
+        self.check_destination(sources, &pass_over)?;
         Ok(ScanOptions {
             config: self.load_config(host, reporter)?,
             fix_links: fix.then_some(self.outside_links),
             unix_data: self.unix_data,
             wanted: Wanted {
-                xattrs: match opened.volume {
+                xattrs: match sources.volume() {
                     Some(_) => self.profile.volume_xattrs,
                     None => self.unix_data == UnixDataForm::Item,
                 },
@@ -219,13 +214,18 @@ impl Request {
             },
             on_unreadable: self.on_unreadable,
             pass_over,
+            overlapping: self.source_list,
+            overlay: self.profile.overlay,
+            case: archive::asked_case(host).unwrap_or_default(),
+            now: self.now(host),
             latest_time: self.epoch,
         })
     }
 
     /// An archive must not take the place of the volume whose image it holds.
-    fn check_destination(&self, opened: &OpenedSource, written: &[FileIdentity]) -> Result<()> {
-        let volume = opened.volume.as_ref().and_then(|volume| volume.identity);
+    fn check_destination(&self, sources: &Sources, written: &[FileIdentity]) -> Result<()> {
+        let volume = sources.volume().and_then(|opened| opened.volume.as_ref());
+        let volume = volume.and_then(|volume| volume.identity);
         match volume.is_some_and(|volume| written.contains(&volume)) {
             true => Err(Error::new(
                 ErrorKind::Parameter,
@@ -239,19 +239,7 @@ impl Request {
     }
 
     fn load_config(&self, host: &dyn Host, reporter: &Reporter<'_>) -> Result<CaptureConfig> {
-        let case = match host
-            .variable("WIMLIB_IMAGEX_IGNORE_CASE")
-            .map(|value| parse_switch(&value))
-        {
-            Some(Some(true)) => Case::Insensitive,
-            Some(None) => {
-                reporter.warning(
-                    "WIMLIB_IMAGEX_IGNORE_CASE is neither \"yes\" nor \"no\"; it is ignored",
-                );
-                Case::Sensitive
-            }
-            _ => Case::Sensitive,
-        };
+        let case = archive::name_case(host, reporter);
         let Some(path) = &self.config else {
             return CaptureConfig::excluding(&self.profile.exclusions(), case);
         };
@@ -342,20 +330,24 @@ fn reporter<'a>(host: &'a dyn Host, invocation: &Invocation, request: &Request) 
 /// Writes a new archive.
 fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result<u8, Failure> {
     let options = request.write_options(host)?;
-    warn_if_without_effect(request, &options, reporter);
     let name = request.image_name();
     check_names(&name, request)?;
-    let opened = open_source(host, request, reporter)?;
-    let source = &*opened.source;
+    let sources = open_sources(host, request, reporter)?;
     // Refuses a destination that cannot be written before anything is scanned.
     let new_archive = host.create_archive(&request.wimfile, Lock::Take)?;
     let fix = request.fix_links.unwrap_or(true);
-    let scan = request.scan_options(host, &opened, fix, new_archive.identities(), reporter)?;
-    let scanned = scan_source(source, &scan, reporter)?;
+    let scan = request.scan_options(host, &sources, fix, new_archive.identities(), reporter)?;
+    let scanned = sources.scan(&scan, reporter)?;
     let workers = host.workers(request.threads);
-    announce(&options, workers.threads(), reporter);
-    let sources = [source];
-    let image = new_image(request, name, scanned, &sources, fix);
+    announce(options.compression, workers.threads(), reporter);
+    let read_from = sources.all();
+    let image = new_image(
+        request,
+        name,
+        scanned,
+        &read_from,
+        fix && sources.any_root(),
+    );
     let summary = write::capture(new_archive.storage(), image, &options, &*workers, reporter)?;
     if host.cancelled() {
         return Err(Error::new(
@@ -383,8 +375,6 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let identity = opened.identity;
     let archive = archive::open_storage(opened, &request.wimfile, &reporter)?;
     options.compression = archive.header().compression;
-    options.solid = request.solid.for_archive(&archive)?;
-    warn_if_without_effect(&request, &options, &reporter);
     if request
         .chunk_size
         .is_some_and(|size| size != options.compression.chunk_size())
@@ -407,8 +397,7 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         )
         .into());
     }
-    let opened_source = open_source(host, &request, &reporter)?;
-    let source = &*opened_source.source;
+    let sources = open_sources(host, &request, &reporter)?;
     let fixed_before =
         archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
     let fix = request.fix_links.unwrap_or(fixed_before);
@@ -418,12 +407,18 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         false => None,
     };
     pass_over.extend(rebuilt.iter().flat_map(|new| new.identities()));
-    let scan = request.scan_options(host, &opened_source, fix, pass_over, &reporter)?;
-    let scanned = scan_source(source, &scan, &reporter)?;
+    let scan = request.scan_options(host, &sources, fix, pass_over, &reporter)?;
+    let scanned = sources.scan(&scan, &reporter)?;
     let workers = host.workers(request.threads);
-    announce(&options, workers.threads(), &reporter);
-    let sources = [source];
-    let image = new_image(&request, name, scanned, &sources, fix);
+    announce(options.compression, workers.threads(), &reporter);
+    let read_from = sources.all();
+    let image = new_image(
+        &request,
+        name,
+        scanned,
+        &read_from,
+        fix && sources.any_root(),
+    );
     let summary = match rebuilt {
         None => write::append(archive, image, &options, &*workers, &reporter)?,
         Some(new_archive) => {
@@ -462,64 +457,34 @@ fn check_names(name: &str, request: &Request) -> Result<()> {
     Ok(())
 }
 
-fn open_source(
+fn open_sources(
     host: &dyn Host,
     request: &Request,
     reporter: &Reporter<'_>,
-) -> Result<OpenedSource> {
+) -> Result<Sources, Failure> {
     let options = SourceOptions {
+        kind: SourceKind::TreeOrVolume,
         dereference: request.dereference,
         bad_names: request.bad_names,
         decode_system_compression: request.decode_system_compression,
         partition: request.partition,
     };
-    let opened = host.open_source(&request.source, options)?;
-    match &opened.volume {
-        Some(volume) => {
-            reporter.line(&format!(
-                "Capturing WIM image from NTFS filesystem on \"{}\"",
-                show(&request.source)
-            ));
-            for warning in &volume.warnings {
-                reporter.warning(warning);
-            }
-        }
-        None if request.partition.is_some() => {
-            return Err(Error::new(
-                ErrorKind::Parameter,
-                format!(
-                    "\"{}\" is a directory, so --partition makes no sense",
-                    show(&request.source)
-                ),
-            ));
-        }
-        None => {}
+    if !request.source_list {
+        return Ok(Sources::single(host, &request.source, options, reporter)?);
     }
-    Ok(opened)
-}
-
-fn scan_source(
-    source: &dyn Source,
-    options: &ScanOptions,
-    reporter: &Reporter<'_>,
-) -> Result<Scanned> {
-    let mut scanner = Scanner::new(options, reporter);
-    scanner.add_root(source)?;
-    reporter.end_line();
-    scanner.finish()
-}
-
-fn warn_if_without_effect(request: &Request, options: &WriteOptions, reporter: &Reporter<'_>) {
-    if let (None, Some(option)) = (options.solid, request.solid.without_effect()) {
-        reporter.warning(&format!("{option} has no effect without --solid"));
+    if request.partition.is_some() {
+        let what = "--partition makes no sense with --source-list, which takes no volumes";
+        return Err(Error::new(ErrorKind::Parameter, what).into());
     }
+    let sources = Sources::listed(host, &request.source, options)?;
+    if request.fix_links == Some(true) && !sources.all_root() {
+        let what = "--rpfix is not possible for sources that do not become the root of the image";
+        return Err(Error::new(ErrorKind::Parameter, what).into());
+    }
+    Ok(sources)
 }
 
-fn announce(options: &WriteOptions, threads: usize, reporter: &Reporter<'_>) {
-    let compression = match options.solid {
-        Some(solid) => Compression::Chunked(solid.format, solid.chunk_size),
-        None => options.compression,
-    };
+fn announce(compression: Compression, threads: usize, reporter: &Reporter<'_>) {
     if compression != Compression::None {
         let format = compression.name();
         reporter.event(&Event::Compressing { format, threads });

@@ -4,7 +4,9 @@ mod apply;
 mod archive;
 mod capture;
 mod dir;
+mod extract;
 mod info;
+mod sources;
 mod text;
 mod verify;
 
@@ -18,6 +20,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         "capture" => capture::capture(host, invocation),
         "append" => capture::append(host, invocation),
         "apply" => apply::run(host, invocation),
+        "extract" => extract::run(host, invocation),
         "dir" => dir::run(host, invocation),
         "info" => info::run(host, invocation),
         "verify" => verify::run(host, invocation),

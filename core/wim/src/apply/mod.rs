@@ -11,11 +11,14 @@
 //! Nothing here knows what the target is; what it cannot hold is left out and reported.
 
 mod data;
+mod find;
 mod metadata;
 mod names;
 mod plan;
 
 use std::sync::atomic::AtomicU64;
+
+pub use self::find::{Wildcards, drop_nested, find};
 
 use self::data::Writer;
 use self::plan::{FileNumber, Plan};
@@ -79,6 +82,17 @@ pub struct ApplySummary {
     pub skipped: u64,
     /// Files whose data is damaged; they were restored as far as possible.
     pub damaged: u64,
+}
+
+impl std::ops::AddAssign for ApplySummary {
+    fn add_assign(&mut self, other: Self) {
+        self.directories += other.directories;
+        self.files += other.files;
+        self.hard_links += other.hard_links;
+        self.bytes += other.bytes;
+        self.skipped += other.skipped;
+        self.damaged += other.damaged;
+    }
 }
 
 /// Restores an image, from 1, to a target.

@@ -375,6 +375,12 @@ impl Image {
         &self.dentries[id.index()]
     }
 
+    /// Number of dentries that were ever added.
+    #[must_use]
+    pub fn dentry_count(&self) -> usize {
+        self.dentries.len()
+    }
+
     /// Name of a dentry.
     #[must_use]
     pub fn name(&self, id: DentryId) -> &[u8] {

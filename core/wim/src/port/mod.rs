@@ -22,4 +22,7 @@ pub use source::{
 };
 pub use storage::{Storage, read_exact_at, read_vec_at};
 pub use target::{FileMetadata, LinkTarget, Missed, Target, TargetFile};
-pub use workers::{Drive, Inline, Ordered, Pool, Task, WorkerState, Workers};
+pub use workers::{
+    Drive, Inline, InlineWithRemote, Ordered, Pool, RemoteCompressor, RemoteJob, Task, WorkerState,
+    Workers,
+};

@@ -1,7 +1,9 @@
 //! Work in parallel, results in order.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use wimforge_codec::{Compressor, Decompressor, Format, Level};
@@ -32,16 +34,57 @@ pub trait Pool<'env> {
     fn spawn(&self, task: Task<'env>);
 }
 
+/// Compresses chunks outside of this process or instance while the driver goes on: how a host without
+/// threads uses several processors.
+pub trait RemoteCompressor: Send + Sync {
+    /// Hands chunks over and returns at once.
+    ///
+    /// # Errors
+    /// If they cannot be handed over.
+    fn submit(
+        &self,
+        format: Format,
+        chunk_size: u32,
+        level: Level,
+        chunks: &[&[u8]],
+    ) -> Result<Box<dyn RemoteJob>>;
+}
+
+/// Chunks that are being compressed elsewhere. Dropped, the result is not wanted any more.
+pub trait RemoteJob: Send {
+    /// Waits for the result: for each chunk what it became, or `None` if that would not be smaller.
+    ///
+    /// # Errors
+    /// If the chunks could not be compressed.
+    fn wait(self: Box<Self>) -> Result<Vec<Option<Vec<u8>>>>;
+}
+
 /// What a worker keeps from task to task: compressors, decompressors and buffers.
 #[derive(Default)]
 pub struct WorkerState {
     compressors: Vec<(Format, u32, Level, Compressor)>,
     decompressors: Vec<(Format, u32, Decompressor)>,
+    remote: Option<Arc<dyn RemoteCompressor>>,
     /// A buffer for any use within one task.
     pub buffer: Vec<u8>,
 }
 
 impl WorkerState {
+    /// Of a worker that has chunks compressed elsewhere.
+    #[must_use]
+    pub fn with_remote(remote: Arc<dyn RemoteCompressor>) -> Self {
+        Self {
+            remote: Some(remote),
+            ..Self::default()
+        }
+    }
+
+    /// Where chunks are compressed, if not here.
+    #[must_use]
+    pub fn remote(&self) -> Option<Arc<dyn RemoteCompressor>> {
+        self.remote.clone()
+    }
+
     /// The compressor for these parameters, made at the first call.
     ///
     /// # Errors
@@ -103,13 +146,37 @@ impl Workers for Inline {
     }
 
     fn scope<'env>(&self, drive: Drive<'env>) {
-        struct Now(std::cell::RefCell<WorkerState>);
-        impl<'env> Pool<'env> for Now {
-            fn spawn(&self, task: Task<'env>) {
-                task(&mut self.0.borrow_mut());
-            }
-        }
-        drive(&Now(std::cell::RefCell::default()));
+        drive(&Now::default());
+    }
+}
+
+/// Runs every task at once, but has chunks compressed elsewhere.
+#[derive(Clone)]
+pub struct InlineWithRemote {
+    /// Where.
+    pub compressor: Arc<dyn RemoteCompressor>,
+    /// How many batches of chunks can be at work there at once.
+    pub width: usize,
+}
+
+impl Workers for InlineWithRemote {
+    fn threads(&self) -> usize {
+        self.width.max(1)
+    }
+
+    fn scope<'env>(&self, drive: Drive<'env>) {
+        let state = WorkerState::with_remote(Arc::clone(&self.compressor));
+        drive(&Now(RefCell::new(state)));
+    }
+}
+
+/// The pool of a host without threads.
+#[derive(Default)]
+struct Now(RefCell<WorkerState>);
+
+impl<'env> Pool<'env> for Now {
+    fn spawn(&self, task: Task<'env>) {
+        task(&mut self.0.borrow_mut());
     }
 }
 

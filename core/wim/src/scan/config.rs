@@ -144,7 +144,8 @@ fn bad_pattern(what: impl Into<String>) -> Error {
 }
 
 /// A pair of equal quotes around the whole line is taken off.
-fn unquote(line: &str) -> &str {
+#[must_use]
+pub fn unquote(line: &str) -> &str {
     ['"', '\'']
         .into_iter()
         .find_map(|quote| line.strip_prefix(quote)?.strip_suffix(quote))

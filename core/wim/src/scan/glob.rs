@@ -1,4 +1,4 @@
-//! Patterns of the capture configuration.
+//! Patterns of names, in capture configurations and where paths of an image are given.
 //!
 //! `*` stands for any characters of one path component, `?` for exactly one, everything else for
 //! itself. Patterns are untrusted, so matching must not take exponential time: with a single
@@ -22,6 +22,7 @@ pub enum Case {
 pub struct Component {
     units: Vec<u16>,
     case: Case,
+    has_wildcards: bool,
 }
 
 const STAR: u16 = b'*' as u16;
@@ -31,8 +32,28 @@ impl Component {
     /// From WTF-8 without slashes.
     #[must_use]
     pub fn new(pattern: &[u8], case: Case) -> Self {
-        let units = utf16(pattern).map(|unit| fold(unit, case)).collect();
-        Self { units, case }
+        let units: Vec<u16> = utf16(pattern).map(|unit| fold(unit, case)).collect();
+        let has_wildcards = units.contains(&STAR) || units.contains(&QUESTION);
+        Self {
+            units,
+            case,
+            has_wildcards,
+        }
+    }
+
+    /// A name in which `*` and `?` stand for themselves.
+    #[must_use]
+    pub fn literal(name: &[u8], case: Case) -> Self {
+        Self {
+            has_wildcards: false,
+            ..Self::new(name, case)
+        }
+    }
+
+    /// Whether it has `*` or `?` that stand for something else.
+    #[must_use]
+    pub fn has_wildcards(&self) -> bool {
+        self.has_wildcards
     }
 
     /// Whether a name (WTF-8) matches.
@@ -40,6 +61,9 @@ impl Component {
     pub fn matches(&self, name: &[u8]) -> bool {
         let name: Vec<u16> = utf16(name).map(|unit| fold(unit, self.case)).collect();
         let pattern = &self.units[..];
+        if !self.has_wildcards {
+            return pattern == name;
+        }
         let (mut p, mut n) = (0, 0);
         // Where to go on if what follows the last star does not match: the star eats one more.
         let mut retry: Option<(usize, usize)> = None;
@@ -101,6 +125,8 @@ mod tests {
         assert!(matches("?", "😀") && matches("*", "") && matches("a*b*c", "axxbxbxc"));
         assert!(matches("[a]", "[a]") && !matches("[a]", "a"));
         assert!(Component::new(b"A*", Case::Insensitive).matches("aÄ".as_bytes()));
+        let literal = Component::literal(b"a*", Case::Insensitive);
+        assert!(literal.matches(b"A*") && !literal.matches(b"ab"));
     }
 
     #[test]

@@ -5,9 +5,14 @@
 
 pub mod config;
 pub mod glob;
+mod inode;
 mod links;
+mod overlay;
+mod scanned;
 mod walk;
 
 pub use config::CaptureConfig;
 pub use links::OutsideLinks;
-pub use walk::{Origin, Pending, ScanOptions, Scanned, Scanner, UnixDataForm};
+pub use overlay::Overlay;
+pub use scanned::{Origin, Pending, ScanOptions, Scanned, UNIX_DATA_STREAM, UnixDataForm};
+pub use walk::Scanner;

@@ -9,6 +9,7 @@ use super::capture::{
     Added, CaptureSummary, IntegrityChoice, NewImage, WriteOptions, add_image, refuse_if_read_only,
 };
 use super::commit::{self, Commit};
+use super::draft::{Before, Draft};
 use super::output::Output;
 use super::pack::PackOptions;
 use super::transfer::{Reuse, Transfer, copy_resource};
@@ -31,29 +32,35 @@ pub fn append(
     workers: &dyn Workers,
     observer: &dyn Observer,
 ) -> Result<CaptureSummary> {
-    check_appendable(&archive)?;
-    let old_header = archive.header().clone();
     let storage = std::sync::Arc::clone(archive.storage());
-    let old_size = archive.size;
-    let in_progress = old_header.flags | HeaderFlags::WRITE_IN_PROGRESS;
-    write_flags(&*storage, in_progress)?;
-    let result = append_to(&*storage, archive, new, options, workers, observer);
-    if let Err(error) = result {
-        // The first error is the one to report.
-        let restored = storage
-            .set_len(old_size)
-            .and_then(|()| write_flags(&*storage, old_header.flags))
-            .and_then(|()| storage.sync());
-        return Err(match restored {
-            Ok(()) => error,
-            Err(second) => error.because(second),
-        });
-    }
-    result
+    let mut draft = Draft::append(archive, options)?;
+    let summary = draft.add(&*storage, new, options, workers, observer)?;
+    let size = draft.finish(&*storage, observer)?;
+    Ok(CaptureSummary { size, ..summary })
 }
 
-fn write_flags(storage: &dyn Storage, flags: HeaderFlags) -> Result<()> {
-    storage.write_at(Header::FLAGS_OFFSET, &flags.bits().to_le_bytes())
+/// See [`Draft::append`].
+pub(super) fn begin(archive: Archive, options: &WriteOptions) -> Result<Draft> {
+    check_appendable(&archive)?;
+    let storage = std::sync::Arc::clone(archive.storage());
+    let before = Before::read(&*storage, archive.size)?;
+    let header = archive.header().clone();
+    let position = old_end(&header);
+    let (piece_size, recorder) = integrity_plan(&archive, options.integrity, position);
+    let in_progress = header.flags | HeaderFlags::WRITE_IN_PROGRESS;
+    storage.write_at(Header::FLAGS_OFFSET, &in_progress.bits().to_le_bytes())?;
+    Ok(Draft {
+        header,
+        xml: archive.xml,
+        images: archive.images,
+        blobs: archive.blobs,
+        position,
+        recorder,
+        piece_size,
+        guid_of_images: false,
+        before: Some(before),
+        is_undone: false,
+    })
 }
 
 /// Whether [`append`] can be done in place.
@@ -110,51 +117,6 @@ fn old_end(header: &Header) -> u64 {
         .filter_map(ResourceHeader::end)
         .max()
         .unwrap_or(Header::SIZE as u64)
-}
-
-fn append_to(
-    storage: &dyn Storage,
-    archive: Archive,
-    new: NewImage<'_>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<CaptureSummary> {
-    let mut header = archive.header().clone();
-    let start = old_end(&header);
-    let (piece_size, recorder) = integrity_plan(&archive, options.integrity, start);
-    let Archive {
-        mut xml,
-        mut images,
-        mut blobs,
-        ..
-    } = archive;
-    let mut output = Output::new(storage, start, recorder);
-    let added = add_image(
-        new,
-        &mut output,
-        &mut blobs,
-        &mut xml,
-        &mut header,
-        options,
-        workers,
-        observer,
-    )?;
-    images.push(added.metadata);
-    header.flags.remove(HeaderFlags::WRITE_IN_PROGRESS);
-    let size = commit::finish(Commit {
-        output,
-        header,
-        images: &images,
-        pool: &blobs,
-        xml,
-        piece_size,
-        observer,
-    })?;
-    Ok(CaptureSummary {
-        size,
-        ..added.summary
-    })
 }
 
 /// Piece size of the new integrity table, if there is to be one, with a recorder that knows the
@@ -234,15 +196,11 @@ pub fn rebuild(
     let transfer = Transfer {
         from: archive,
         wanted: own.clone(),
-        reuse: match options.solid {
-            Some(_) => Reuse::SOLID,
-            None => Reuse::ALONE | Reuse::SOLID,
-        },
+        reuse: Reuse::ALONE | Reuse::SOLID,
     };
     let pack = PackOptions {
         compression: header.compression,
         level: options.level,
-        solid: options.solid,
         on_unreadable: options.on_unreadable,
     };
     transfer.run(&mut pool, &mut output, pack, workers, observer)?;

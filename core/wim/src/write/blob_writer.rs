@@ -35,7 +35,7 @@ impl Slice {
 
 impl PackedChunk {
     /// What is stored.
-    pub fn stored(&self) -> &[u8] {
+    fn stored(&self) -> &[u8] {
         self.compressed.as_ref().unwrap_or(&self.raw).bytes()
     }
 }

@@ -2,15 +2,14 @@
 
 use wimforge_codec::Level;
 
-use super::commit::{self, Commit};
+use super::draft::Draft;
 use super::load::Loader;
 use super::metadata::write_metadata;
 use super::output::Output;
-use super::pack::{Context, PackOptions, SolidOptions, SolidOrder, pack};
-use super::plan::{Files, sort_by_similarity};
+use super::pack::{Context, PackOptions, pack};
+use super::plan::Files;
 use crate::archive::{BlobPool, MetadataResource};
-use crate::format::integrity::{PIECE_SIZE, Recorder};
-use crate::format::{Compression, Guid, Header, HeaderFlags, Version};
+use crate::format::{Compression, Guid, Header, HeaderFlags};
 use crate::hash::Hasher;
 use crate::image::{Image, ImageNumbers};
 use crate::port::{Observer, OnUnreadable, Source, Storage, Workers};
@@ -56,8 +55,6 @@ pub struct WriteOptions {
     pub compression: Compression,
     /// Effort of compression.
     pub level: Level,
-    /// Put new data into a solid resource instead of one resource for each blob.
-    pub solid: Option<SolidOptions>,
     /// Integrity table.
     pub integrity: IntegrityChoice,
     /// GUID of a new archive; made from the hashes of the metadata if there is none.
@@ -94,57 +91,14 @@ pub fn capture(
     workers: &dyn Workers,
     observer: &dyn Observer,
 ) -> Result<CaptureSummary> {
-    let include = options.integrity == IntegrityChoice::Include;
-    let start = Header::SIZE as u64;
-    let recorder = include.then(|| Recorder::new(PIECE_SIZE, &[], start));
-    let mut xml = WimXml::default();
-    let mut header = Header {
-        version: match options.compression {
-            Compression::Chunked(wimforge_codec::Format::Lzms, _) => Version::Solid,
-            _ => Version::Classic,
-        },
-        compression: options.compression,
-        flags: HeaderFlags::WRITE_IN_PROGRESS,
-        guid: options.guid.unwrap_or_default(),
-        part: 1,
-        parts: 1,
-        ..Header::default()
-    };
-    storage.write_at(0, &header.encode())?;
-    let mut output = Output::new(storage, start, recorder);
-    let mut pool = BlobPool::default();
-    let added = add_image(
-        new,
-        &mut output,
-        &mut pool,
-        &mut xml,
-        &mut header,
-        options,
-        workers,
-        observer,
-    )?;
-    header.flags.remove(HeaderFlags::WRITE_IN_PROGRESS);
-    let images = [added.metadata];
-    if options.guid.is_none() {
-        header.guid = guid_of(&images);
-    }
-    let size = commit::finish(Commit {
-        output,
-        header,
-        images: &images,
-        pool: &pool,
-        xml,
-        piece_size: include.then_some(PIECE_SIZE),
-        observer,
-    })?;
-    Ok(CaptureSummary {
-        size,
-        ..added.summary
-    })
+    let mut draft = Draft::create(storage, options)?;
+    let summary = draft.add(storage, new, options, workers, observer)?;
+    let size = draft.finish(storage, observer)?;
+    Ok(CaptureSummary { size, ..summary })
 }
 
 /// A GUID that depends on the images only.
-fn guid_of(images: &[MetadataResource]) -> Guid {
+pub(super) fn guid_of(images: &[MetadataResource]) -> Guid {
     let mut hasher = Hasher::new();
     for metadata in images {
         hasher.update(metadata.hash.as_bytes());
@@ -183,17 +137,11 @@ pub(super) fn add_image(
     }
     let Scanned {
         mut image,
-        mut pending,
+        pending,
         inline,
         skipped,
         ..
     } = new.scanned;
-    if let Some(solid) = options.solid {
-        header.version = Version::Solid;
-        if solid.order == SolidOrder::Similarity {
-            sort_by_similarity(&mut pending, &image);
-        }
-    }
     let loader = Loader {
         sources: new.sources,
         inline: &inline,
@@ -205,7 +153,6 @@ pub(super) fn add_image(
         options: PackOptions {
             compression: header.compression,
             level: options.level,
-            solid: options.solid,
             on_unreadable: options.on_unreadable,
         },
         workers,

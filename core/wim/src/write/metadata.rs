@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use wimforge_codec::{Format, Level};
 
-use super::blob_writer::{PackedChunk, Slice, Streamed, StreamedEnd};
+use super::blob_writer::{Slice, Streamed, StreamedEnd};
 use super::output::Output;
-use super::pack::compress_chunks;
+use super::pack::{Packing, compress_chunks};
 use crate::archive::MetadataResource;
 use crate::format::metadata::{encode, encoded_size};
 use crate::format::resource::Chunking;
@@ -80,23 +80,23 @@ fn write_compressed(
     image: &Image,
     chunking: Chunking,
     (format, level): (Format, Level),
-    mut queue: Ordered<'_, '_, Result<Vec<PackedChunk>>>,
+    mut queue: Ordered<'_, '_, Result<Packing>>,
 ) -> Result<Option<MetadataResource>> {
     let mut streamed = Streamed::begin(output, chunking)?;
     let mut hasher = Hasher::new();
     let chunk_size = chunking.chunk_size as usize;
     let batch_size = BATCH.next_multiple_of(chunk_size);
     let mut batch = Vec::with_capacity(batch_size);
-    let mut write = |packed: Option<Result<Vec<PackedChunk>>>| -> Result<bool> {
+    let mut write = |packed: Option<Result<Packing>>| -> Result<bool> {
         let Some(packed) = packed else {
             return Ok(false);
         };
-        for chunk in packed? {
+        for chunk in packed?.wait()? {
             streamed.push(output, &chunk)?;
         }
         Ok(true)
     };
-    let submit = |queue: &mut Ordered<'_, '_, Result<Vec<PackedChunk>>>, batch: Vec<u8>| {
+    let submit = |queue: &mut Ordered<'_, '_, Result<Packing>>, batch: Vec<u8>| {
         queue.submit(move |state| {
             let buffer = Arc::new(batch);
             let starts = (0..buffer.len()).step_by(chunk_size);

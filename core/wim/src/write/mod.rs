@@ -8,6 +8,7 @@ mod append;
 mod blob_writer;
 mod capture;
 mod commit;
+mod draft;
 mod load;
 mod metadata;
 mod output;
@@ -19,7 +20,7 @@ mod transfer;
 
 pub use append::{append, rebuild};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
-pub use pack::{SolidOptions, SolidOrder};
+pub use draft::Draft;
 
 #[cfg(test)]
 mod tests;

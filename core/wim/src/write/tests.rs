@@ -1,7 +1,5 @@
 //! Capture and append as wholes, over memory.
 
-mod solid;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -23,7 +21,6 @@ fn options(compression: Compression) -> WriteOptions {
     WriteOptions {
         compression,
         level: Level::QUICK,
-        solid: None,
         integrity: IntegrityChoice::Keep,
         guid: Some(Guid([7; 16])),
         now: FileTime(133_000_000_000_000_000),

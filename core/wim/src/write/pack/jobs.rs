@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use wimforge_codec::{Compressor, Format, Level};
+use wimforge_codec::{Format, Level};
 
 use super::super::blob_writer::{PackedChunk, Slice};
 use super::super::load::Loader;
 use super::super::plan::Item;
-use crate::Result;
 use crate::hash::Sha1;
-use crate::port::WorkerState;
+use crate::port::{RemoteJob, WorkerState};
+use crate::{Error, ErrorKind, Result};
 
 /// What comes back from a worker.
 pub(super) enum Done {
@@ -20,7 +20,7 @@ pub(super) enum Done {
         loaded: Vec<Result<Loaded>>,
     },
     /// Chunks of small items, compressed.
-    Packed(Result<Vec<PackedChunk>>),
+    Packed(Result<Packing>),
     /// A piece of a large item, of `len` bytes.
     Piece { piece: Result<Piece>, len: u64 },
 }
@@ -37,7 +37,7 @@ pub(super) struct Loaded {
 pub(super) struct Piece {
     pub buffer: Arc<Vec<u8>>,
     /// Its chunks, if they were wanted.
-    pub chunks: Vec<PackedChunk>,
+    pub chunks: Packing,
     /// The file is not what it was when it was scanned; only the last piece looks.
     pub changed: bool,
 }
@@ -103,7 +103,7 @@ pub(super) fn load_piece(
     let changed = job.is_last && loader.changed(&mut opened, job.item.expected)?;
     let buffer = Arc::new(buffer);
     let chunks = match job.pack {
-        None => Vec::new(),
+        None => Packing::Here(Vec::new()),
         Some((format, chunk_size, level)) => {
             let chunks = cut(&buffer, chunk_size as usize);
             compress_chunks(state, format, chunk_size, level, chunks)?
@@ -127,22 +127,70 @@ fn cut(buffer: &Arc<Vec<u8>>, chunk_size: usize) -> Vec<Slice> {
         .collect()
 }
 
-/// Chunks from this size on are compressed into buffers of their own, in bytes.
-const OWN_BUFFER: usize = 4 << 20;
+/// Chunks that are compressed, or on their way.
+pub(in crate::write) enum Packing {
+    Here(Vec<PackedChunk>),
+    Elsewhere {
+        chunks: Vec<Slice>,
+        job: Box<dyn RemoteJob>,
+    },
+}
 
-/// Compresses chunks; the results of small ones share one buffer.
+impl Packing {
+    /// The compressed chunks, once they are there.
+    pub fn wait(self) -> Result<Vec<PackedChunk>> {
+        let (chunks, job) = match self {
+            Packing::Here(chunks) => return Ok(chunks),
+            Packing::Elsewhere { chunks, job } => (chunks, job),
+        };
+        let compressed = job.wait()?;
+        let fits = |(raw, packed): (&Slice, &Option<Vec<u8>>)| {
+            let size = packed.as_ref().map(Vec::len);
+            size.is_none_or(|size| 0 < size && size < raw.range.len())
+        };
+        if compressed.len() != chunks.len() || !chunks.iter().zip(&compressed).all(fits) {
+            return Err(Error::new(
+                ErrorKind::Memory,
+                "chunks that were compressed elsewhere came back in impossible sizes",
+            ));
+        }
+        let both = chunks.into_iter().zip(compressed);
+        Ok(both
+            .map(|(raw, packed)| PackedChunk {
+                raw,
+                compressed: packed.map(|packed| Slice {
+                    range: 0..packed.len(),
+                    buffer: Arc::new(packed),
+                }),
+            })
+            .collect())
+    }
+}
+
+/// Compresses chunks, or has them compressed elsewhere.
 pub(in crate::write) fn compress_chunks(
     state: &mut WorkerState,
     format: Format,
     chunk_size: u32,
     level: Level,
     chunks: Vec<Slice>,
+) -> Result<Packing> {
+    let Some(remote) = state.remote() else {
+        return compress_here(state, format, chunk_size, level, chunks).map(Packing::Here);
+    };
+    let bytes: Vec<&[u8]> = chunks.iter().map(Slice::bytes).collect();
+    let job = remote.submit(format, chunk_size, level, &bytes)?;
+    Ok(Packing::Elsewhere { chunks, job })
+}
+
+/// Compresses chunks; all results share one buffer.
+fn compress_here(
+    state: &mut WorkerState,
+    format: Format,
+    chunk_size: u32,
+    level: Level,
+    chunks: Vec<Slice>,
 ) -> Result<Vec<PackedChunk>> {
-    if chunk_size as usize >= OWN_BUFFER {
-        let compressor = state.compressor(format, chunk_size, level)?;
-        let pack = |raw| compress_large_chunk(compressor, raw);
-        return Ok(chunks.into_iter().map(pack).collect());
-    }
     let mut scratch = std::mem::take(&mut state.buffer);
     let compressor = state.compressor(format, chunk_size, level)?;
     let mut packed = Vec::new();
@@ -171,19 +219,4 @@ pub(in crate::write) fn compress_chunks(
             }),
         })
         .collect())
-}
-
-/// The buffer comes as fresh zeros, of which only what is written to takes memory.
-fn compress_large_chunk(compressor: &mut Compressor, raw: Slice) -> PackedChunk {
-    let input = raw.bytes();
-    let mut packed = vec![0; input.len() - 1];
-    let compressed = compressor.compress(input, &mut packed).map(|size| {
-        packed.truncate(size);
-        packed.shrink_to_fit();
-        Slice {
-            buffer: Arc::new(packed),
-            range: 0..size,
-        }
-    });
-    PackedChunk { raw, compressed }
 }

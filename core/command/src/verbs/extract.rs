@@ -1,0 +1,298 @@
+//! `extract`.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use wimforge_core::apply::{ApplySummary, Selected, Wildcards, drop_nested, find, restore};
+use wimforge_core::archive::Archive;
+use wimforge_core::hash::{Hasher, Sha1};
+use wimforge_core::image::{DentryId, Image, StreamKind};
+use wimforge_core::port::{Feed, Sink, Target, WorkerState};
+use wimforge_core::scan::config::{decode_text, unquote};
+use wimforge_core::scan::glob::Case;
+use wimforge_core::text::Show;
+use wimforge_core::{Error, ErrorKind, Result};
+
+use super::{apply, archive};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::invocation::Invocation;
+use crate::report::Reporter;
+
+/// Most bytes of a list of paths.
+const LIST_LIMIT: u64 = 256 << 20;
+
+/// Runs the command.
+pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
+    let matches = &invocation.matches;
+    let to_stdout = matches.get_flag("to-stdout");
+    let mut reporter = Reporter::new(host, invocation);
+    if to_stdout {
+        reporter = reporter.on_stderr();
+    }
+    let path = matches
+        .get_one::<PathBuf>("WIMFILE")
+        .cloned()
+        .unwrap_or_default();
+    let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
+    let options = apply::options(matches)?;
+    let archive = archive::open_set(host, &path, matches, &reporter)?;
+    if matches.get_flag("check") {
+        archive::check(&archive, &path, &reporter)?;
+    }
+    let index = archive::select_one(&archive, operand, &path)?;
+    let image = archive::read_image(&archive, index, &reporter)?;
+    let wanted = Wanted::of(host, matches)?;
+    let found = wanted.find(
+        &image,
+        index,
+        archive::name_case(host, &reporter),
+        &reporter,
+    )?;
+    if to_stdout {
+        let mut out = host.stdout()?;
+        write_files(&archive, &image, &found, &mut *out)?;
+        return Ok(0);
+    }
+    let directory = matches.get_one::<PathBuf>("dest-dir").cloned();
+    let directory = directory.unwrap_or_else(|| PathBuf::from("."));
+    let target = host.open_target(&directory)?;
+    let rounds = rounds(&image, found, wanted.layout, &*target, &reporter);
+    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
+    let workers = host.workers(threads);
+    let mut summary = ApplySummary::default();
+    for round in &rounds {
+        let done = restore(
+            &archive, &image, round, &*target, &options, &*workers, &reporter,
+        )?;
+        summary += done;
+    }
+    reporter.end_line();
+    apply::summarise(&summary, &reporter);
+    reporter.line("Done extracting files.");
+    Ok(0)
+}
+
+/// Where files go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placing {
+    /// All into the destination itself.
+    Flat,
+    /// Where they are in the image.
+    AsInImage,
+}
+
+/// What was asked for.
+struct Wanted {
+    paths: Vec<String>,
+    wildcards: Wildcards,
+    layout: Placing,
+    /// Whether a path that matches nothing is only worth a warning.
+    may_be_missing: bool,
+}
+
+impl Wanted {
+    fn of(host: &dyn Host, matches: &ArgMatches) -> Result<Self, Failure> {
+        let operands: Vec<&String> = matches
+            .get_many::<String>("PATH")
+            .into_iter()
+            .flatten()
+            .collect();
+        let lists = operands.iter().filter(|path| path.starts_with('@')).count();
+        if lists > 0 && operands.len() > 1 {
+            return Err(Failure::usage(
+                "a list of paths (@FILE) cannot be given together with other paths",
+            ));
+        }
+        let layout = match lists > 0 || matches.get_flag("preserve-dir-structure") {
+            true => Placing::AsInImage,
+            false => Placing::Flat,
+        };
+        let paths = match operands[..] {
+            [] => vec!["/".to_owned()],
+            [only] if lists > 0 => read_list(host, &only[1..])?,
+            _ => operands.into_iter().cloned().collect(),
+        };
+        Ok(Self {
+            paths,
+            wildcards: match matches.get_flag("no-wildcards") {
+                true => Wildcards::Literal,
+                false => Wildcards::Match,
+            },
+            layout,
+            may_be_missing: matches.get_flag("nullglob"),
+        })
+    }
+
+    /// The files and directories that are meant; nothing twice.
+    fn find(
+        &self,
+        image: &Image,
+        index: u32,
+        case: Case,
+        reporter: &Reporter<'_>,
+    ) -> Result<Vec<DentryId>> {
+        let mut all = Vec::new();
+        for path in &self.paths {
+            let found = find(image, path.as_bytes(), self.wildcards, case);
+            if found.is_empty() {
+                let is_root = wimforge_core::image::path::components(path.as_bytes())
+                    .next()
+                    .is_none();
+                if is_root {
+                    // An image without anything in it, not even a root.
+                    continue;
+                }
+                if !self.may_be_missing {
+                    return Err(Error::new(
+                        ErrorKind::NoSuchPath,
+                        format!(
+                            "nothing in image {index} matches \"{path}\" (`dir` lists what there is; \
+                             --nullglob makes this a warning)"
+                        ),
+                    ));
+                }
+                reporter.warning(&format!("No matches for path pattern \"{path}\""));
+            }
+            all.extend(found);
+        }
+        drop_nested(image, &mut all);
+        Ok(all)
+    }
+}
+
+/// Paths of a list: one a line, quotes around them if need be, `#` and `;` for comments.
+fn read_list(host: &dyn Host, name: &str) -> Result<Vec<String>, Failure> {
+    let cannot_read = |error: std::io::Error| {
+        Error::new(ErrorKind::Open, format!("cannot read the list \"{name}\"")).because(error)
+    };
+    let bytes = match name {
+        "-" => read_all(&mut *host.stdin()?)?,
+        _ => host
+            .read_file(Path::new(name), LIST_LIMIT)
+            .map_err(cannot_read)?,
+    };
+    let text = decode_text(&bytes).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Utf8,
+            format!("the list \"{name}\" is neither UTF-8 nor UTF-16LE"),
+        )
+    })?;
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    Ok(lines.map(|line| unquote(line).to_owned()).collect())
+}
+
+fn read_all(feed: &mut dyn Feed) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let got = feed.read(&mut piece)?;
+        all.extend_from_slice(&piece[..got]);
+        if got == 0 {
+            return Ok(all);
+        }
+        if all.len() as u64 > LIST_LIMIT {
+            return Err(Error::new(
+                ErrorKind::Memory,
+                "the list of paths is too long",
+            ));
+        }
+    }
+}
+
+/// Says where each file goes. Files from different directories may have the same name; the later one
+/// takes the place of the earlier one, so they are restored one after the other.
+fn rounds(
+    image: &Image,
+    found: Vec<DentryId>,
+    layout: Placing,
+    target: &dyn Target,
+    reporter: &Reporter<'_>,
+) -> Vec<Vec<Selected>> {
+    let mut rounds: Vec<Vec<Selected>> = Vec::new();
+    let mut taken: HashSet<Vec<u8>> = HashSet::new();
+    for dentry in found {
+        let full = image.path(dentry);
+        let names = std::iter::successors(Some(dentry), |&at| image.parent(at))
+            .filter(|&at| image.parent(at).is_some());
+        let depth = match layout {
+            Placing::AsInImage => usize::MAX,
+            Placing::Flat => 1,
+        };
+        if let Some(bad) = names
+            .take(depth)
+            .find(|&at| !target.allows_name(image.name(at)))
+        {
+            reporter.warning(&format!(
+                "\"{}\" is left out: {:?} is not allowed as a name here",
+                Show(&full),
+                Show(image.name(bad)).to_string()
+            ));
+            continue;
+        }
+        let path = match layout {
+            Placing::AsInImage => full[1..].to_vec(),
+            Placing::Flat => image.name(dentry).to_vec(),
+        };
+        if !taken.insert(path.clone()) || rounds.is_empty() {
+            taken = HashSet::from([path.clone()]);
+            rounds.push(Vec::new());
+        }
+        if let Some(round) = rounds.last_mut() {
+            round.push(Selected { dentry, path });
+        }
+    }
+    rounds
+}
+
+/// Writes the data of files one behind the other.
+fn write_files(
+    archive: &Archive,
+    image: &Image,
+    found: &[DentryId],
+    out: &mut dyn Sink,
+) -> Result<()> {
+    let contents = found.iter().map(|&dentry| {
+        let inode = image.inode_of(dentry);
+        let is_file = !inode.attributes.is_directory() && !inode.attributes.is_reparse_point();
+        let stream = image.unnamed_stream(inode, StreamKind::Data);
+        let hash = stream.map_or(Sha1::ZERO, |stream| image.content(stream.content).hash);
+        match is_file {
+            true => Ok((dentry, hash)),
+            false => Err(Error::new(
+                ErrorKind::NotRegularFile,
+                format!(
+                    "\"{}\" is not a regular file and cannot be written to standard output",
+                    Show(&image.path(dentry))
+                ),
+            )),
+        }
+    });
+    // Everything is looked at before anything is written.
+    let contents: Vec<(DentryId, Sha1)> = contents.collect::<Result<_>>()?;
+    for (dentry, hash) in contents.into_iter().filter(|entry| !entry.1.is_zero()) {
+        write_file(archive, &hash, out).map_err(|error| error.at(Show(&image.path(dentry))))?;
+    }
+    out.flush()
+}
+
+fn write_file(archive: &Archive, hash: &Sha1, out: &mut dyn Sink) -> Result<()> {
+    let blob = archive.blobs.find(hash);
+    let blob = blob.ok_or_else(|| archive.missing(hash))?;
+    let reader = archive.reader(archive.blobs.get(blob))?;
+    let mut hasher = Hasher::new();
+    reader.read_all(&mut WorkerState::default(), &mut |piece| {
+        hasher.update(piece);
+        out.write(piece)
+    })?;
+    let found = hasher.finish();
+    match found == *hash {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::HashMismatch,
+            format!("the data has SHA-1 {found} instead of {hash}"),
+        )),
+    }
+}
