@@ -9,8 +9,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than any run of a test takes on a busy machine; a program that waits for ever is a failure.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+/// Longer than any run of a default test takes on a busy machine; a program that waits for ever is a
+/// failure. `WIMFORGE_PATIENCE=SECONDS` gives the large tests more.
+fn patience() -> Duration {
+    let asked = std::env::var("WIMFORGE_PATIENCE").ok();
+    Duration::from_secs(asked.and_then(|text| text.parse().ok()).unwrap_or(300))
+}
 
 /// A command line to be run.
 #[derive(Clone, Debug)]
@@ -30,7 +34,7 @@ impl Call {
             args: Vec::new(),
             env: Vec::new(),
             dir: None,
-            patience: PATIENCE,
+            patience: patience(),
         }
     }
 

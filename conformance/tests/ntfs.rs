@@ -340,6 +340,86 @@ fn a_volume_is_appended_and_described() {
     let _refused = info.refused_with(43, &[]);
 }
 
+/// Puts a volume into the only partition of a disk.
+fn disk_with(volume: &Path, disk: &Path) {
+    const START: u32 = 2048;
+    let volume = fs::read(volume).expect("read a volume");
+    let mut bytes = vec![0; START as usize * 512];
+    let sectors = (volume.len() / 512) as u32;
+    bytes[446 + 4] = 7;
+    bytes[446 + 8..446 + 12].copy_from_slice(&START.to_le_bytes());
+    bytes[446 + 12..446 + 16].copy_from_slice(&sectors.to_le_bytes());
+    bytes[510..512].copy_from_slice(&[0x55, 0xAA]);
+    bytes.extend(volume);
+    fs::write(disk, bytes).expect("write a disk");
+}
+
+#[test]
+fn disk_images_are_captured_like_the_disk_in_them() {
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    let qemu_img = || locate::require("qemu-img", "QEMU_IMG_BIN", &["qemu-img"], "qemu-utils");
+    let Some(qemu_img) = qemu_img() else {
+        return;
+    };
+    if !volume.fill(&scratch, everything) {
+        return;
+    }
+    let wimforge = Imager::plain();
+    let capture = |source: &Path| {
+        let wim = source.with_extension("wim");
+        let capture = wimforge.call(["capture"]).args([source, &wim]);
+        let capture = capture.args(["name", "--compress=none"]);
+        capture.env("SOURCE_DATE_EPOCH", "1600000000").run().ok();
+        fs::read(wim).expect("read an archive")
+    };
+    let raw = scratch.join("raw");
+    disk_with(&volume.path, &raw);
+    let expected = capture(&raw);
+    let convert = |name: &str, options: &[&str]| {
+        let image = scratch.join(name);
+        let call = Call::new(&qemu_img).args(["convert", "-f", "raw"]);
+        call.args(options).args([&raw, &image]).run().ok();
+        image
+    };
+    for (name, options) in [
+        ("dynamic.vhd", &["-O", "vpc"][..]),
+        ("fixed.vhd", &["-O", "vpc", "-o", "subformat=fixed"]),
+        ("disk.vhdx", &["-O", "vhdx"]),
+        ("disk.qcow2", &["-O", "qcow2"]),
+        ("compressed.qcow2", &["-O", "qcow2", "-c"]),
+    ] {
+        let image = convert(name, options);
+        assert!(capture(&image) == expected, "{name}");
+        let info = wimforge.show("info", &image, &["--partition=1"]).out();
+        assert!(info.contains("NTFS Version"), "{name}: {info}");
+        fs::remove_file(image).expect("remove an image");
+    }
+
+    // An image on top of another, which must lie beside it.
+    let on_top = |of: &Path, name: &str| {
+        let image = scratch.join(name);
+        let call = Call::new(&qemu_img).args(["create", "-f", "qcow2", "-F", "raw", "-b"]);
+        call.args([of, &image]).run().ok();
+        image
+    };
+    let beside = on_top(&raw, "on top.qcow2");
+    assert!(capture(&beside) == expected);
+    let elsewhere = Scratch::new();
+    let moved = elsewhere.join("moved.qcow2");
+    fs::copy(&beside, &moved).expect("copy an image");
+    let refused = wimforge.capture(&moved, &elsewhere.join("a.wim"), &options());
+    let _refused = refused
+        .run()
+        .refused_with(46, &["raw", "its own directory"]);
+    let mut damaged = fs::read(&beside).expect("read an image");
+    damaged[24..32].fill(0xFF);
+    fs::write(&moved, damaged).expect("write an image");
+    let _refused = refused.run().refused_with(46, &["QCOW2", "moved.qcow2"]);
+}
+
 #[test]
 fn what_is_no_volume_is_refused_by_its_name() {
     let scratch = Scratch::new();

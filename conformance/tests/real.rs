@@ -89,7 +89,7 @@ fn usr_share() {
 }
 
 #[test]
-#[ignore = "needs many minutes and 8 GB"]
+#[ignore = "needs an hour, 8 GB and WIMFORGE_PATIENCE=3600"]
 fn usr_lib() {
     real_tree("/usr/lib", &COMPRESSIONS);
 }

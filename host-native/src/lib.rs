@@ -6,6 +6,7 @@
 //! | [`file`] | files as storage; new archives that appear under their name only when complete |
 //! | `ntfs` | an NTFS volume in a file or on a block device as a source |
 //! | `pipe` | standard input and output, and other pipes |
+//! | `qcow2` | QCOW2 disk images with such volumes |
 //! | [`threads`] | workers |
 //! | [`console`] | standard output and error, progress bars |
 //! | [`host`] | all of it joined for the command line |
@@ -17,6 +18,7 @@ pub mod host;
 mod ntfs;
 mod pipe;
 pub mod posix;
+mod qcow2;
 pub mod threads;
 
 mod failure;

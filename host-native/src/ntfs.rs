@@ -13,6 +13,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 use wimforge_ntfs::{NtfsSource, ReadAt, source};
 
 use crate::failure::failed;
+use crate::qcow2;
 
 /// A file or a block device, read at any offset by any number of threads.
 struct Device {
@@ -21,7 +22,7 @@ struct Device {
 }
 
 impl Device {
-    fn open(path: &Path) -> Result<(Self, FileIdentity)> {
+    fn open(path: &Path) -> Result<(Arc<dyn ReadAt>, FileIdentity)> {
         // NONBLOCK: a FIFO would otherwise wait for somebody to write into it.
         let file = File::options()
             .read(true)
@@ -43,7 +44,10 @@ impl Device {
             device: metadata.dev(),
             file: metadata.ino(),
         };
-        Ok((Self { file, size }, identity))
+        if let Some(disk) = qcow2::open(&file, path)? {
+            return Ok((disk, identity));
+        }
+        Ok((Arc::new(Self { file, size }), identity))
     }
 }
 
@@ -71,7 +75,7 @@ fn unsupported(path: &Path) -> Error {
 pub(crate) fn open_volume(path: &Path, options: SourceOptions) -> Result<OpenedSource> {
     let (device, identity) = Device::open(path)?;
     let name = path.display().to_string();
-    let device = source::find_volume(Arc::new(device), &name, options.partition)?;
+    let device = source::find_volume(device, &name, options.partition)?;
     let options = source::SourceOptions {
         decode_system_compression: options.decode_system_compression,
     };
@@ -90,7 +94,7 @@ pub(crate) fn open_volume(path: &Path, options: SourceOptions) -> Result<OpenedS
 pub(crate) fn describe(path: &Path, partition: Option<u32>) -> Result<Option<Described>> {
     let (device, _) = Device::open(path)?;
     let name = path.display().to_string();
-    let found = source::describe(Arc::new(device), &name, partition)?;
+    let found = source::describe(device, &name, partition)?;
     Ok(found.map(|found| Described {
         text: found.text,
         warnings: found.warnings,

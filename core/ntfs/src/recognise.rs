@@ -27,7 +27,7 @@ pub enum FileSystem {
     MbrDisk,
     /// A WIM archive.
     Wim,
-    /// A disk image of a virtual machine in a format of its own (VHD, VHDX, QCOW2).
+    /// A disk image of a virtual machine in a format of its own; [`crate::disk_image`] reads some.
     VirtualDisk,
     /// Zeros, as far as was looked.
     Empty,
@@ -48,7 +48,7 @@ impl fmt::Display for FileSystem {
             FileSystem::MbrDisk => "a whole disk with an MBR partition table",
             FileSystem::Wim => "a WIM archive",
             FileSystem::VirtualDisk => {
-                "a virtual disk (VHD, VHDX or QCOW2), which has to be converted to a raw image"
+                "a virtual disk in a format that cannot be read here; convert it to a raw image"
             }
             FileSystem::Empty => "nothing but zeros at its start",
             FileSystem::Unknown => "unknown contents",

@@ -6,8 +6,8 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::crc32::crc32;
 use super::{Guid, Kind, Partition, PartitionError, read};
+use crate::crc32::crc32;
 use crate::device::ReadAt;
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

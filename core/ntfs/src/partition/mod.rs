@@ -1,6 +1,5 @@
 //! Partitions of a disk: where volumes are in the image of a whole disk.
 
-mod crc32;
 mod gpt;
 mod mbr;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wimforge_core::{Error, ErrorKind, Result};
 
-use super::find::{find_volume, first_bytes};
+use super::find::{find_volume, first_bytes, unwrap};
 use super::quoted;
 use crate::catalog::Catalog;
 use crate::device::ReadAt;
@@ -34,6 +34,7 @@ pub fn describe(
     path: &str,
     partition: Option<u32>,
 ) -> Result<Option<Description>> {
+    let device = unwrap(device, path)?;
     match first_bytes(&*device).map_err(|error| error.at(quoted(path)))? {
         _ if partition.is_some() => {
             let device = find_volume(device, path, partition)?;

@@ -6,6 +6,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 
 use super::quoted;
 use crate::device::{ReadAt, read_exact};
+use crate::disk_image;
 use crate::partition::{self, Partition};
 use crate::recognise::{FileSystem, HEAD, recognise};
 
@@ -16,8 +17,20 @@ pub(crate) fn first_bytes(device: &dyn ReadAt) -> Result<FileSystem> {
     Ok(recognise(&head))
 }
 
-/// Finds the volume on a device: the device itself, or one of its partitions if it is a whole disk.
-/// Without a number that is the only one with NTFS on it.
+/// The disk, if the device is a file with a disk image in a format of its own; else the device.
+pub(crate) fn unwrap(device: Arc<dyn ReadAt>, name: &str) -> Result<Arc<dyn ReadAt>> {
+    match disk_image::open(&device) {
+        Ok(None) => Ok(device),
+        Ok(Some(image)) => Ok(image.disk),
+        Err(error) => {
+            let text = format!("{}: {error}", quoted(name));
+            Err(Error::new(ErrorKind::Ntfs, text))
+        }
+    }
+}
+
+/// Finds the volume on a device: the device itself, or one of its partitions if it is a whole disk,
+/// which may be in a VHD or VHDX file. Without a number that is the only one with NTFS on it.
 ///
 /// # Errors
 /// [`ErrorKind::Ntfs`] if there is no such volume, or several and no number;
@@ -27,6 +40,7 @@ pub fn find_volume(
     name: &str,
     number: Option<u32>,
 ) -> Result<Arc<dyn ReadAt>> {
+    let device = unwrap(device, name)?;
     let is_disk = matches!(
         first_bytes(&*device).map_err(|error| error.at(quoted(name)))?,
         FileSystem::MbrDisk | FileSystem::GptDisk

@@ -8,8 +8,8 @@ use wimforge_core::scan::{Origin, ScanOptions, Scanner};
 use wimforge_ntfs::source::{SourceOptions, describe, find_volume};
 use wimforge_ntfs::{NtfsSource, ReadAt, name};
 
-use crate::made::{noise, text};
 use crate::maker::attribute::{Attribute, ENCRYPTED};
+use crate::maker::filler::{noise, text};
 use crate::maker::{DOS, Maker, POSIX, ROOT, WIN32};
 
 const EVERYTHING: Wanted = Wanted {

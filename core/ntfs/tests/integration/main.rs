@@ -7,9 +7,14 @@
 )]
 
 mod capture;
+#[cfg(target_os = "linux")]
+mod disk_images;
+mod exercise;
 mod made;
 mod maker;
 mod mutated;
+#[cfg(target_os = "linux")]
+mod programs;
 mod random;
 mod support;
 #[cfg(target_os = "linux")]

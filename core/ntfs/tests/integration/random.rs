@@ -1,7 +1,7 @@
 //! Streams laid out at random, compared with a model of what they must read as.
 
-use crate::made::{noise, text};
 use crate::maker::attribute::{Attribute, SPARSE};
+use crate::maker::filler::{noise, text};
 use crate::maker::{Maker, ROOT};
 use crate::support::{Dice, Tree, open};
 

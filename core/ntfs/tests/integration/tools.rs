@@ -9,70 +9,15 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use rustix::fs::XattrFlags;
-use wimforge_ntfs::{Limits, ReadAt, Volume, file_attributes};
+use wimforge_ntfs::{Limits, Volume, file_attributes};
 
-use crate::made::{noise, text};
+use crate::maker::filler::{noise, text};
 use crate::mutated;
+use crate::programs::{Disk, have, installed, missing, run};
 use crate::support::{Node, Tree};
-
-/// A file as a device.
-struct Disk(fs::File);
-
-impl ReadAt for Disk {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read_at(buf, offset)
-    }
-
-    fn size(&self) -> u64 {
-        self.0.metadata().map_or(0, |metadata| metadata.len())
-    }
-}
-
-/// Whether all these programs are there.
-fn have(tools: &[&str]) -> bool {
-    tools.iter().all(|tool| installed(tool) || missing(tool))
-}
-
-fn installed(tool: &str) -> bool {
-    ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin"]
-        .iter()
-        .any(|directory| Path::new(directory).join(tool).exists())
-}
-
-fn missing(what: &str) -> bool {
-    assert!(
-        std::env::var_os("WIMFORGE_REQUIRE_TOOLS").is_none(),
-        "{what} is required"
-    );
-    eprintln!("SKIPPED: {what} is not available");
-    false
-}
-
-fn run(program: &str, arguments: &[&str]) -> bool {
-    let path = "/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin";
-    let output = Command::new(program)
-        .args(arguments)
-        .env("PATH", path)
-        .output();
-    match output {
-        Ok(output) if output.status.success() => true,
-        Ok(output) => {
-            eprintln!(
-                "{program} {arguments:?}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            false
-        }
-        Err(error) => {
-            eprintln!("{program}: {error}");
-            false
-        }
-    }
-}
 
 /// A volume in a file.
 struct Image {

@@ -2,7 +2,9 @@
 //! driver writes.
 
 pub mod attribute;
+pub mod filler;
 mod index;
+pub mod sample;
 
 use std::collections::BTreeMap;
 
