@@ -459,6 +459,18 @@ impl Image {
         self.contents.len()
     }
 
+    /// All data that streams of files with names refer to, each with one of the names of its file; the
+    /// same data may occur several times. Empty data is left out.
+    pub fn data(&self) -> impl Iterator<Item = (DentryId, Sha1)> {
+        self.walk_all().flat_map(|dentry| {
+            let streams = self.streams(self.inode_of(dentry)).iter();
+            let hashes = streams.map(|stream| self.content(stream.content).hash);
+            hashes
+                .filter(|hash| !hash.is_zero())
+                .map(move |hash| (dentry, hash))
+        })
+    }
+
     /// The stream of a kind other than [`StreamKind::Named`].
     #[must_use]
     pub fn unnamed_stream(&self, inode: &Inode, kind: StreamKind) -> Option<&Stream> {

@@ -1,23 +1,19 @@
-//! Adding an image to an archive that exists: in place, or by writing the archive anew.
+//! Adding an image to an archive that exists, in place.
 //!
-//! In place, the new data goes behind the old end. Of the old file only the flag "being written" is
+//! The new data goes behind the old end. Of the old file only the flag "being written" is
 //! changed until the very end, when the header is replaced; a failure before that cuts the file off
 //! where it ended and takes the flag back, a crash leaves it valid with its old images and some
 //! bytes behind its end that the next append overwrites.
 
 use super::capture::{
-    Added, CaptureSummary, IntegrityChoice, NewImage, WriteOptions, add_image, refuse_if_read_only,
+    CaptureSummary, IntegrityChoice, NewImage, WriteOptions, refuse_if_read_only,
 };
-use super::commit::{self, Commit};
 use super::draft::{Before, Draft};
-use super::output::Output;
-use super::pack::PackOptions;
-use super::transfer::{Reuse, Transfer, copy_resource};
-use crate::archive::{Archive, BlobId, BlobPool, Place};
+use crate::archive::{Archive, Place};
 use crate::format::integrity::{KEPT_PIECE_SIZES, PIECE_SIZE, Recorder};
 use crate::format::{Header, HeaderFlags, Layout, ResourceHeader};
 use crate::hash::Sha1;
-use crate::port::{Observer, Storage, Workers};
+use crate::port::{Observer, Workers};
 use crate::{Error, ErrorKind, Result};
 
 /// Adds an image in place. The caller holds the lock on the file.
@@ -50,6 +46,7 @@ pub(super) fn begin(archive: Archive, options: &WriteOptions) -> Result<Draft> {
     let in_progress = header.flags | HeaderFlags::WRITE_IN_PROGRESS;
     storage.write_at(Header::FLAGS_OFFSET, &in_progress.bits().to_le_bytes())?;
     Ok(Draft {
+        kept_table: Some(header.blob_table),
         header,
         xml: archive.xml,
         images: archive.images,
@@ -151,103 +148,4 @@ fn integrity_plan(
         Some(piece_size),
         Some(Recorder::new(piece_size, &known, start)),
     )
-}
-
-/// Writes the archive anew into an empty storage, without what nothing refers to, and adds the image
-/// if there is one. The caller puts it in the place of the old one afterwards.
-///
-/// # Errors
-/// As [`append`]; [`ErrorKind::Unsupported`] for a pipable archive.
-pub fn rebuild(
-    archive: &Archive,
-    storage: &dyn Storage,
-    new: Option<NewImage<'_>>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<CaptureSummary> {
-    let mut header = archive.header().clone();
-    refuse_if_read_only(&header, &archive.storage().name())?;
-    if header.layout == Layout::Pipable {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "rebuilding a pipable WIM is not supported",
-        ));
-    }
-    let kept = HeaderFlags::RP_FIX | HeaderFlags::READONLY;
-    header.flags = (header.flags & kept) | HeaderFlags::WRITE_IN_PROGRESS;
-    storage.write_at(0, &header.encode())?;
-    let piece_size = match options.integrity {
-        IntegrityChoice::Keep if header.integrity.is_absent() => None,
-        IntegrityChoice::Omit => None,
-        IntegrityChoice::Keep | IntegrityChoice::Include => Some(PIECE_SIZE),
-    };
-    let start = Header::SIZE as u64;
-    let recorder = piece_size.map(|piece_size| Recorder::new(piece_size, &[], start));
-    let mut output = Output::new(storage, start, recorder);
-    let mut xml = archive.xml.clone();
-    let mut images = archive.images.clone();
-    let mut pool = BlobPool::default();
-    let own = archive
-        .blobs
-        .iter()
-        .filter(|(_, blob)| blob.references > 0 && archive.blobs.file_of(blob) == Some(0));
-    let own: Vec<BlobId> = own.map(|(id, _)| id).collect();
-    let transfer = Transfer {
-        from: archive,
-        wanted: own.clone(),
-        reuse: Reuse::ALONE | Reuse::SOLID,
-    };
-    let pack = PackOptions {
-        compression: header.compression,
-        level: options.level,
-        on_unreadable: options.on_unreadable,
-    };
-    transfer.run(&mut pool, &mut output, pack, workers, observer)?;
-    for id in own {
-        let blob = archive.blobs.get(id);
-        if let Some(id) = pool.find(&blob.hash) {
-            pool.get_mut(id).references = blob.references;
-        }
-    }
-    let added = match new {
-        Some(new) => {
-            let added = add_image(
-                new,
-                &mut output,
-                &mut pool,
-                &mut xml,
-                &mut header,
-                options,
-                workers,
-                observer,
-            )?;
-            Some(added)
-        }
-        None => None,
-    };
-    for metadata in &mut images {
-        metadata.resource = copy_resource(&**archive.storage(), &metadata.resource, &mut output)?;
-    }
-    if let Some(slot) = (header.boot_index as usize).checked_sub(1)
-        && let Some(metadata) = images.get(slot)
-    {
-        header.boot_metadata = metadata.resource;
-    }
-    let summary = added
-        .as_ref()
-        .map(|added| added.summary)
-        .unwrap_or_default();
-    images.extend(added.map(|Added { metadata, .. }| metadata));
-    header.flags.remove(HeaderFlags::WRITE_IN_PROGRESS);
-    let size = commit::finish(Commit {
-        output,
-        header,
-        images: &images,
-        pool: &pool,
-        xml,
-        piece_size,
-        observer,
-    })?;
-    Ok(CaptureSummary { size, ..summary })
 }

@@ -4,7 +4,7 @@ use wimforge_codec::Level;
 
 use super::draft::Draft;
 use super::load::Loader;
-use super::metadata::write_metadata;
+use super::metadata::{Metadata, write_metadata};
 use super::output::Output;
 use super::pack::{Context, PackOptions, pack};
 use super::plan::Files;
@@ -63,6 +63,17 @@ pub struct WriteOptions {
     pub now: FileTime,
     /// Files that cannot be read.
     pub on_unreadable: OnUnreadable,
+}
+
+impl WriteOptions {
+    /// How data is packed in an archive of this compression.
+    pub(super) fn packing(&self, compression: Compression) -> PackOptions {
+        PackOptions {
+            compression,
+            level: self.level,
+            on_unreadable: self.on_unreadable,
+        }
+    }
 }
 
 /// What was done.
@@ -150,11 +161,7 @@ pub(super) fn add_image(
     };
     let context = Context {
         loader: &loader,
-        options: PackOptions {
-            compression: header.compression,
-            level: options.level,
-            on_unreadable: options.on_unreadable,
-        },
+        options: options.packing(header.compression),
         workers,
         observer,
         done_before: 0,
@@ -165,7 +172,8 @@ pub(super) fn add_image(
     drop(pending);
     image.remove_files(&unreadable)?;
     count_references(&image, pool);
-    let metadata = write_metadata(output, &image, header.compression, options.level, workers)?;
+    let tree = Metadata::Tree(&image);
+    let metadata = write_metadata(output, tree, header.compression, options.level, workers)?;
     let numbers = ImageNumbers::of(&image, |content| content.size);
     xml.set_numbers(index, &numbers, Some(options.now), options.now);
     if let Some(element) = xml.image_mut(index) {
@@ -194,7 +202,7 @@ pub(super) fn add_image(
 }
 
 /// Adds the references of an image to its blobs: one for each stream of each name of a file.
-fn count_references(image: &Image, pool: &mut BlobPool) {
+pub(super) fn count_references(image: &Image, pool: &mut BlobPool) {
     for (_, inode) in image.inodes() {
         for stream in image.streams(inode) {
             let content = image.content(stream.content);

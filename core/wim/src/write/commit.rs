@@ -17,6 +17,8 @@ pub(super) struct Commit<'c, 'o> {
     pub header: Header,
     pub images: &'c [MetadataResource],
     pub pool: &'c BlobPool,
+    /// The blob table, if the file has it already.
+    pub kept_table: Option<ResourceHeader>,
     pub xml: WimXml,
     /// Piece size of the integrity table, if there is to be one.
     pub piece_size: Option<u32>,
@@ -33,21 +35,26 @@ pub(super) fn finish(commit: Commit<'_, '_>) -> Result<u64> {
         mut header,
         images,
         pool,
+        kept_table,
         mut xml,
         piece_size,
         observer,
     } = commit;
     let storage = output.storage();
-    header.blob_table = write_blob_table(&mut output, images, pool, header.part)?;
+    header.blob_table = match kept_table {
+        Some(table) => table,
+        None => write_blob_table(&mut output, images, pool, header.part)?,
+    };
+    let table_end = header.blob_table.end().unwrap_or(output.position());
     let recorder = output.take_recorder();
-    let table_end = output.position();
-    xml.set_total_bytes(Some(table_end));
+    let xml_at = output.position();
+    xml.set_total_bytes(Some(xml_at));
     let xml = xml.encode();
     output.append(&xml)?;
     header.xml = ResourceHeader {
         size: xml.len() as u64,
         flags: ResourceFlags::METADATA,
-        offset: table_end,
+        offset: xml_at,
         uncompressed_size: xml.len() as u64,
     };
     header.integrity = ResourceHeader::default();

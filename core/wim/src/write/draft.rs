@@ -9,7 +9,7 @@ use super::commit::{self, Commit};
 use super::output::Output;
 use crate::archive::{Archive, BlobPool, MetadataResource};
 use crate::format::integrity::{PIECE_SIZE, Recorder};
-use crate::format::{Compression, Header, HeaderFlags, Version};
+use crate::format::{Compression, Header, HeaderFlags, ResourceHeader, Version};
 use crate::port::{Observer, Storage, Workers, read_vec_at};
 use crate::xml::WimXml;
 use crate::{Error, ErrorKind, Result};
@@ -27,6 +27,8 @@ pub struct Draft {
     pub(super) piece_size: Option<u32>,
     /// The GUID is made from the images.
     pub(super) guid_of_images: bool,
+    /// The blob table of the file, as long as it says everything.
+    pub(super) kept_table: Option<ResourceHeader>,
     /// What the file was, if there was one.
     pub(super) before: Option<Before>,
     /// Something failed, and the file is again what it was.
@@ -85,6 +87,7 @@ impl Draft {
             piece_size: include.then_some(PIECE_SIZE),
             guid_of_images: options.guid.is_none(),
             before: None,
+            kept_table: None,
             is_undone: false,
         })
     }
@@ -113,35 +116,38 @@ impl Draft {
         workers: &dyn Workers,
         observer: &dyn Observer,
     ) -> Result<CaptureSummary> {
-        self.check_usable()?;
-        let added = self.write_image(storage, new, options, workers, observer);
-        added.map_err(|error| self.undo(storage, error))
+        self.write(storage, |draft, output| {
+            let added = add_image(
+                new,
+                output,
+                &mut draft.blobs,
+                &mut draft.xml,
+                &mut draft.header,
+                options,
+                workers,
+                observer,
+            )?;
+            draft.images.push(added.metadata);
+            Ok(added.summary)
+        })
     }
 
-    fn write_image(
+    /// Writes at the end. After a failure everything is undone.
+    pub(super) fn write<T>(
         &mut self,
         storage: &dyn Storage,
-        new: NewImage<'_>,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
-    ) -> Result<CaptureSummary> {
+        act: impl FnOnce(&mut Self, &mut Output<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.check_usable()?;
+        self.kept_table = None;
         let mut output = Output::new(storage, self.position, self.recorder.take());
-        let added = add_image(
-            new,
-            &mut output,
-            &mut self.blobs,
-            &mut self.xml,
-            &mut self.header,
-            options,
-            workers,
-            observer,
-        )?;
-        output.flush()?;
+        let written = act(self, &mut output).and_then(|value| {
+            output.flush()?;
+            Ok(value)
+        });
         self.position = output.position();
         self.recorder = output.take_recorder();
-        self.images.push(added.metadata);
-        Ok(added.summary)
+        written.map_err(|error| self.undo(storage, error))
     }
 
     /// Completes the archive: tables, then, when all is on the medium, the header. Returns its size in
@@ -158,6 +164,14 @@ impl Draft {
     fn commit(&mut self, storage: &dyn Storage, observer: &dyn Observer) -> Result<u64> {
         let mut header = self.header.clone();
         header.flags.remove(HeaderFlags::WRITE_IN_PROGRESS);
+        header.images = self.xml.image_count() as u32;
+        header.boot_metadata = (header.boot_index as usize)
+            .checked_sub(1)
+            .and_then(|slot| self.images.get(slot))
+            .map_or(ResourceHeader::default(), |metadata| metadata.resource);
+        if self.blobs.solids.iter().any(|solid| solid.file == 0) {
+            header.version = Version::Solid;
+        }
         if self.guid_of_images {
             header.guid = guid_of(&self.images);
         }
@@ -166,6 +180,7 @@ impl Draft {
             header,
             images: &self.images,
             pool: &self.blobs,
+            kept_table: self.kept_table,
             xml: std::mem::take(&mut self.xml),
             piece_size: self.piece_size,
             observer,

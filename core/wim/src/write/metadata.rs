@@ -19,15 +19,40 @@ use crate::{Error, ErrorKind, Result};
 /// Bytes that are compressed together.
 const BATCH: usize = 512 << 10;
 
+/// The metadata of an image.
+#[derive(Clone, Copy)]
+pub(crate) enum Metadata<'a> {
+    /// A tree that is encoded piece by piece.
+    Tree(&'a Image),
+    /// As it was read from another archive.
+    Stored(&'a [u8]),
+}
+
+impl Metadata<'_> {
+    fn size(self) -> u64 {
+        match self {
+            Metadata::Tree(image) => encoded_size(image),
+            Metadata::Stored(bytes) => bytes.len() as u64,
+        }
+    }
+
+    fn encode(self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match self {
+            Metadata::Tree(image) => encode(image, out),
+            Metadata::Stored(bytes) => bytes.chunks(BATCH).try_for_each(out),
+        }
+    }
+}
+
 /// Writes the metadata of an image at the end of the output.
 pub(crate) fn write_metadata(
     output: &mut Output<'_>,
-    image: &Image,
+    metadata: Metadata<'_>,
     compression: Compression,
     level: Level,
     workers: &dyn Workers,
 ) -> Result<MetadataResource> {
-    let total = encoded_size(image);
+    let total = metadata.size();
     let compressed = match compression {
         Compression::None => None,
         Compression::Chunked(format, chunk_size) => {
@@ -38,7 +63,7 @@ pub(crate) fn write_metadata(
                 let queue = Ordered::new(threads);
                 *slot = Some(write_compressed(
                     output,
-                    image,
+                    metadata,
                     chunking,
                     (format, level),
                     queue,
@@ -49,15 +74,19 @@ pub(crate) fn write_metadata(
         }
     };
     match compressed {
-        Some(metadata) => Ok(metadata),
-        None => write_raw(output, image, total),
+        Some(written) => Ok(written),
+        None => write_raw(output, metadata, total),
     }
 }
 
-fn write_raw(output: &mut Output<'_>, image: &Image, total: u64) -> Result<MetadataResource> {
+fn write_raw(
+    output: &mut Output<'_>,
+    metadata: Metadata<'_>,
+    total: u64,
+) -> Result<MetadataResource> {
     let offset = output.position();
     let mut hasher = Hasher::new();
-    encode(image, &mut |piece| {
+    metadata.encode(&mut |piece| {
         hasher.update(piece);
         output.append(piece)
     })?;
@@ -77,7 +106,7 @@ fn write_raw(output: &mut Output<'_>, image: &Image, total: u64) -> Result<Metad
 /// `None` if compression does not make it smaller.
 fn write_compressed(
     output: &mut Output<'_>,
-    image: &Image,
+    metadata: Metadata<'_>,
     chunking: Chunking,
     (format, level): (Format, Level),
     mut queue: Ordered<'_, '_, Result<Packing>>,
@@ -107,7 +136,7 @@ fn write_compressed(
             compress_chunks(state, format, chunk_size as u32, level, slices.collect())
         });
     };
-    encode(image, &mut |mut piece| {
+    metadata.encode(&mut |mut piece| {
         hasher.update(piece);
         while !piece.is_empty() {
             let room = (batch_size - batch.len()).min(piece.len());

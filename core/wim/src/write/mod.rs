@@ -9,18 +9,23 @@ mod blob_writer;
 mod capture;
 mod commit;
 mod draft;
+mod edit;
+mod export;
 mod load;
 mod metadata;
 mod output;
 mod pack;
 mod plan;
+mod rebuild;
 mod supply;
 mod tables;
 mod transfer;
 
-pub use append::{append, rebuild};
+pub use append::append;
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
 pub use draft::Draft;
+pub use export::Existing;
+pub use rebuild::{Rebuild, Recompress, Scope, rebuild};
 
 #[cfg(test)]
 mod tests;

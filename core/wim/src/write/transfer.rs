@@ -144,7 +144,11 @@ fn place_key(from: &Archive, id: BlobId) -> (u16, u64, u64) {
 }
 
 /// Whether a resource of a file is what an archive of this compression would hold.
-fn fits(file: &ArchiveFile, resource: &ResourceHeader, compression: Compression) -> bool {
+pub(super) fn fits(
+    file: &ArchiveFile,
+    resource: &ResourceHeader,
+    compression: Compression,
+) -> bool {
     if file.header.layout == Layout::Pipable {
         return false;
     }

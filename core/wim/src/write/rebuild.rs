@@ -1,0 +1,259 @@
+//! Writing an archive anew, without what nothing refers to: to optimize it, to delete images, to join the
+//! parts of a split one, to add an image without leaving holes.
+
+use super::capture::{
+    CaptureSummary, IntegrityChoice, NewImage, WriteOptions, count_references, refuse_if_read_only,
+};
+use super::draft::Draft;
+use super::metadata::{Metadata, write_metadata};
+use super::output::Output;
+use super::transfer::{Reuse, Transfer, copy_resource, fits};
+use crate::archive::{Archive, BlobId, BlobPool, MetadataResource};
+use crate::format::integrity::{PIECE_SIZE, Recorder};
+use crate::format::{Compression, Header, HeaderFlags, Layout, Version};
+use crate::image::Image;
+use crate::port::{Observer, Storage, Workers};
+use crate::{Error, ErrorKind, Result};
+
+/// Which data goes into the new archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// What the archive's own file has: a delta stays a delta.
+    #[default]
+    OwnFile,
+    /// What any file of the set has: the parts of a split WIM become one file.
+    WholeSet,
+}
+
+/// Whether compressed data is taken over as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Recompress {
+    /// Where type and chunk size fit.
+    #[default]
+    WhereNeeded,
+    /// Never: everything is compressed again.
+    All,
+}
+
+impl Recompress {
+    pub(super) fn reuse(self) -> Reuse {
+        match self {
+            Recompress::WhereNeeded => Reuse::ALONE | Reuse::SOLID,
+            Recompress::All => Reuse::empty(),
+        }
+    }
+}
+
+/// What of an archive is written anew.
+#[derive(Clone, Debug, Default)]
+pub struct Rebuild {
+    /// Images to be left out, from 1.
+    pub without: Vec<u32>,
+    /// See [`Scope`].
+    pub scope: Scope,
+    /// See [`Recompress`].
+    pub recompress: Recompress,
+}
+
+/// Writes the archive anew into an empty storage, without what nothing refers to, and adds the image
+/// if there is one. The caller puts it in the place of the old one afterwards.
+///
+/// # Errors
+/// As [`super::append()`] and [`Draft::rebuild`].
+pub fn rebuild(
+    archive: &Archive,
+    storage: &dyn Storage,
+    new: Option<NewImage<'_>>,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<CaptureSummary> {
+    let plan = Rebuild::default();
+    let mut draft = Draft::rebuild(archive, &plan, storage, options, workers, observer)?;
+    let summary = match new {
+        Some(new) => draft.add(storage, new, options, workers, observer)?,
+        None => CaptureSummary::default(),
+    };
+    let size = draft.finish(storage, observer)?;
+    Ok(CaptureSummary { size, ..summary })
+}
+
+impl Draft {
+    /// Begins a new archive in an empty storage with the images of another, whose GUID and XML data it
+    /// keeps. Its compression is that of the options.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`]; [`ErrorKind::MissingBlob`], [`ErrorKind::HashMismatch`] and
+    /// [`ErrorKind::Decompression`] for data that cannot be taken over; [`ErrorKind::Cancelled`]; what
+    /// the storages return.
+    pub fn rebuild(
+        archive: &Archive,
+        plan: &Rebuild,
+        storage: &dyn Storage,
+        options: &WriteOptions,
+        workers: &dyn Workers,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let old = archive.header();
+        if plan.scope == Scope::OwnFile {
+            refuse_if_read_only(old, &archive.storage().name())?;
+        }
+        let kept_flags = HeaderFlags::RP_FIX | HeaderFlags::READONLY;
+        let header = Header {
+            layout: Layout::Seekable,
+            version: match options.compression {
+                Compression::Chunked(wimforge_codec::Format::Lzms, _) => Version::Solid,
+                _ => Version::Classic,
+            },
+            flags: (old.flags & kept_flags) | HeaderFlags::WRITE_IN_PROGRESS,
+            compression: options.compression,
+            guid: old.guid,
+            part: 1,
+            parts: 1,
+            boot_index: old.boot_index,
+            ..Header::default()
+        };
+        storage.write_at(0, &header.encode())?;
+        let include = match options.integrity {
+            IntegrityChoice::Keep => !old.integrity.is_absent(),
+            IntegrityChoice::Include => true,
+            IntegrityChoice::Omit => false,
+        };
+        let position = Header::SIZE as u64;
+        let mut draft = Self {
+            header,
+            xml: archive.xml.clone(),
+            images: Vec::new(),
+            blobs: BlobPool::default(),
+            position,
+            recorder: include.then(|| Recorder::new(PIECE_SIZE, &[], position)),
+            piece_size: include.then_some(PIECE_SIZE),
+            guid_of_images: false,
+            before: None,
+            kept_table: None,
+            is_undone: false,
+        };
+        draft.write(storage, |draft, output| {
+            draft.take_over(archive, plan, output, options, workers, observer)
+        })?;
+        for index in without(plan).into_iter().rev() {
+            draft.forget_image(index);
+        }
+        Ok(draft)
+    }
+
+    /// Copies data and metadata.
+    fn take_over(
+        &mut self,
+        archive: &Archive,
+        plan: &Rebuild,
+        output: &mut Output<'_>,
+        options: &WriteOptions,
+        workers: &dyn Workers,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        let is_in_scope = |id: BlobId| {
+            let file = archive.blobs.file_of(archive.blobs.get(id));
+            plan.scope == Scope::WholeSet || file == Some(0)
+        };
+        let left_out = without(plan);
+        let kept = || (1..=archive.image_count()).filter(|index| !left_out.contains(index));
+        // Where all images stay, the counts of the table do too; else the trees have to be read.
+        let mut wanted: Vec<BlobId> = Vec::new();
+        let mut trees: Vec<Image> = Vec::new();
+        if left_out.is_empty() {
+            let counted = archive.blobs.iter().filter(|(_, blob)| blob.references > 0);
+            wanted.extend(counted.map(|(id, _)| id).filter(|&id| is_in_scope(id)));
+        } else {
+            for index in kept() {
+                let image = archive.read_image(index, &mut |_| {})?;
+                let found = image
+                    .data()
+                    .filter_map(|(_, hash)| archive.blobs.find(&hash));
+                wanted.extend(found.filter(|&id| is_in_scope(id)));
+                trees.push(image);
+            }
+        }
+        let transfer = Transfer {
+            from: archive,
+            wanted: wanted.clone(),
+            reuse: plan.recompress.reuse(),
+        };
+        let packing = options.packing(self.header.compression);
+        transfer.run(&mut self.blobs, output, packing, workers, observer)?;
+        if left_out.is_empty() {
+            for id in wanted {
+                let blob = archive.blobs.get(id);
+                if let Some(id) = self.blobs.find(&blob.hash) {
+                    self.blobs.get_mut(id).references = blob.references;
+                }
+            }
+        }
+        for tree in &trees {
+            count_references(tree, &mut self.blobs);
+        }
+        for index in 1..=archive.image_count() {
+            // Those left out keep their number until all are there.
+            let metadata = match left_out.contains(&index) {
+                true => archive.images[index as usize - 1],
+                false => copy_metadata(archive, index, output, options, workers, plan.recompress)?,
+            };
+            self.images.push(metadata);
+        }
+        Ok(())
+    }
+
+    /// Takes an image out of the archive; those behind it move up.
+    pub(super) fn forget_image(&mut self, index: u32) {
+        let slot = index as usize - 1;
+        if slot < self.images.len() {
+            self.images.remove(slot);
+        }
+        self.xml.remove_image(index);
+        let boot = &mut self.header.boot_index;
+        *boot = match (*boot).cmp(&index) {
+            std::cmp::Ordering::Less => *boot,
+            std::cmp::Ordering::Equal => 0,
+            std::cmp::Ordering::Greater => *boot - 1,
+        };
+    }
+}
+
+/// The images to be left out, in order, none twice.
+fn without(plan: &Rebuild) -> Vec<u32> {
+    let mut images = plan.without.clone();
+    images.sort_unstable();
+    images.dedup();
+    images
+}
+
+/// Writes the metadata of an image of another archive: as it is stored where that fits.
+pub(super) fn copy_metadata(
+    from: &Archive,
+    index: u32,
+    output: &mut Output<'_>,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    recompress: Recompress,
+) -> Result<MetadataResource> {
+    let slot = (index as usize).checked_sub(1);
+    let metadata = slot.and_then(|slot| from.images.get(slot));
+    let metadata = metadata.ok_or_else(|| {
+        Error::new(
+            ErrorKind::NoSuchImage,
+            format!("there is no metadata of image {index}"),
+        )
+    })?;
+    let file = &from.files[usize::from(metadata.file)];
+    let is_kept = recompress == Recompress::WhereNeeded;
+    if is_kept && fits(file, &metadata.resource, options.compression) {
+        return Ok(MetadataResource {
+            file: 0,
+            resource: copy_resource(&*file.storage, &metadata.resource, output)?,
+            hash: metadata.hash,
+        });
+    }
+    let bytes = from.read_metadata(index)?;
+    let stored = Metadata::Stored(&bytes);
+    write_metadata(output, stored, options.compression, options.level, workers)
+}
