@@ -16,6 +16,7 @@ mod crash;
 mod damage;
 mod failures;
 mod harness;
+mod incremental;
 mod links;
 mod ntfs;
 mod real;

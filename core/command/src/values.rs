@@ -1,6 +1,7 @@
 //! Values of options.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use wimforge_codec::{Format, Level};
 use wimforge_core::format::Compression;
@@ -62,6 +63,35 @@ impl CompressionChoice {
                 Compression::Chunked(format, size)
             }
         }
+    }
+}
+
+/// `[WIMFILE:]IMAGE` of `--update-of`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateOf {
+    /// The archive; `None` for the one that goes without saying.
+    pub wimfile: Option<PathBuf>,
+    /// Index, negative index, or name.
+    pub image: String,
+}
+
+impl UpdateOf {
+    /// Parses; the last colon divides.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (wimfile, image) = match text.rsplit_once(':') {
+            Some((wimfile, image)) => (wimfile, image),
+            None => ("", text),
+        };
+        if image.is_empty() {
+            return Err("there is no image behind the colon; give an index or a name".into());
+        }
+        Ok(Self {
+            wimfile: (!wimfile.is_empty()).then(|| PathBuf::from(wimfile)),
+            image: image.to_owned(),
+        })
     }
 }
 
@@ -142,6 +172,23 @@ mod tests {
         for bad in ["foo", "lzx:", "lzx:0", "lzx:-1", "lzx:x"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn images_that_are_updated() {
+        let parsed = |text| {
+            let UpdateOf { wimfile, image } = UpdateOf::parse(text).unwrap();
+            (wimfile.map(|path| path.display().to_string()), image)
+        };
+        let some = |path: &str| Some(path.to_owned());
+        assert_eq!(parsed("1"), (None, "1".into()));
+        assert_eq!(parsed(":-1"), (None, "-1".into()));
+        assert_eq!(parsed("a.wim:-1"), (some("a.wim"), "-1".into()));
+        assert_eq!(
+            parsed("C:\\a.wim:My Name"),
+            (some("C:\\a.wim"), "My Name".into())
+        );
+        assert!(UpdateOf::parse("a.wim:").is_err());
     }
 
     #[test]

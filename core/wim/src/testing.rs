@@ -153,19 +153,25 @@ impl Tree {
             name: "test".into(),
             properties: Vec::new(),
             boot: false,
+            bases: &[],
             links_fixed: true,
             latest_time: None,
         };
-        let options = WriteOptions {
-            compression,
-            level: Level::default(),
-            integrity: IntegrityChoice::Include,
-            guid: None,
-            now: FileTime(0x01DD_7A80_083C_0EB0),
-            on_unreadable: OnUnreadable::Fail,
-        };
+        let options = write_options(compression);
         capture(&storage, new, &options, &Inline, &Silent).unwrap();
         storage.bytes()
+    }
+}
+
+/// How the tests write archives, with an integrity table.
+pub(crate) fn write_options(compression: Compression) -> WriteOptions {
+    WriteOptions {
+        compression,
+        level: Level::default(),
+        integrity: IntegrityChoice::Include,
+        guid: None,
+        now: FileTime(0x01DD_7A80_083C_0EB0),
+        on_unreadable: OnUnreadable::Fail,
     }
 }
 

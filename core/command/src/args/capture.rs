@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::{flag, json, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
-use crate::values::{CompressionChoice, parse_property, parse_size};
+use crate::values::{CompressionChoice, UpdateOf, parse_property, parse_size};
 
 /// `capture`.
 pub fn capture() -> Command {
@@ -15,7 +15,8 @@ pub fn capture() -> Command {
             "Examples:\n  \
              wimforge capture /srv/data data.wim\n  \
              wimforge capture /srv/data data.wim \"Data\" \"Nightly backup\" --check --compress=fast\n  \
-             wimforge capture . ../all.wim --config=exclude.ini --threads=4\n\n\
+             wimforge capture . ../all.wim --config=exclude.ini --threads=4\n  \
+             wimforge capture /srv/data tue.wim --delta-from=mon.wim --update-of=mon.wim:-1\n\n\
              The archive appears under its name only when it is complete; an interrupted capture \
              leaves what was there before.",
         )
@@ -30,6 +31,7 @@ pub fn append() -> Command {
         .after_help(
             "Examples:\n  \
              wimforge append /srv/data data.wim \"Data, Tuesday\"\n  \
+             wimforge append /srv/data data.wim --update-of=-1\n  \
              wimforge append /srv/data data.wim --rebuild --boot\n\n\
              Data that the WIM has already is not stored again. Until the new image is complete the \
              WIM stays valid with its old images, also if the power fails.",
@@ -78,6 +80,16 @@ fn common(command: Command) -> Command {
                 .action(ArgAction::Append),
         )
         .arg(flag("source-list", "SOURCE is a list of files and directories ('-': on standard input): each line a path and, optionally, its place in the image"))
+        .arg(
+            option("update-of", "[WIMFILE:]IMAGE", "The image is an update of this one (index, negative index from the end, or name): files that are as they were are not read")
+                .allow_hyphen_values(true)
+                .value_parser(UpdateOf::parse),
+        )
+        .arg(
+            option("delta-from", "WIMFILE", "Store only data that this WIM does not have; it is needed again (--ref) to read the image. May be repeated")
+                .value_parser(PathBufValueParser::new())
+                .action(ArgAction::Append),
+        )
         .arg(flag("verbose", "Print the name of everything that is captured"))
         .arg(flag("dereference", "Follow symbolic links and capture what they lead to"))
         .arg(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use serde_json::json;
 use wimforge_codec::{Format, Level};
-use wimforge_core::archive::Archive;
+use wimforge_core::archive::{Archive, BlobPool};
 use wimforge_core::format::{Compression, HeaderFlags};
 use wimforge_core::port::{Event, FileIdentity, Observer, OnUnreadable, Source, Wanted};
 use wimforge_core::scan::config::CaptureConfig;
@@ -17,6 +17,7 @@ use wimforge_core::xml::check_text;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
+use super::incremental;
 use super::sources::Sources;
 use crate::failure::Failure;
 use crate::host::{Host, Lock, SourceKind, SourceOptions};
@@ -56,6 +57,7 @@ struct Request {
     decode_system_compression: bool,
     partition: Option<u32>,
     config: Option<PathBuf>,
+    incremental: incremental::Request,
     profile: Profile,
     epoch: Option<FileTime>,
 }
@@ -128,6 +130,7 @@ impl Request {
             },
             partition: matches.get_one::<u32>("partition").copied(),
             config: matches.get_one::<PathBuf>("config").cloned(),
+            incremental: incremental::Request::of(matches, invocation.verb == "append")?,
             profile,
             epoch: epoch(host)?,
         };
@@ -332,22 +335,22 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
     let options = request.write_options(host)?;
     let name = request.image_name();
     check_names(&name, request)?;
+    let incremental = request.incremental.open(host, None, reporter)?;
     let sources = open_sources(host, request, reporter)?;
     // Refuses a destination that cannot be written before anything is scanned.
     let new_archive = host.create_archive(&request.wimfile, Lock::Take)?;
     let fix = request.fix_links.unwrap_or(true);
     let scan = request.scan_options(host, &sources, fix, new_archive.identities(), reporter)?;
-    let scanned = sources.scan(&scan, reporter)?;
+    let mut scanned = sources.scan(&scan, reporter)?;
+    incremental.take_over(&mut scanned, None, reporter)?;
     let workers = host.workers(request.threads);
     announce(options.compression, workers.threads(), reporter);
     let read_from = sources.all();
-    let image = new_image(
-        request,
-        name,
-        scanned,
-        &read_from,
-        fix && sources.any_root(),
-    );
+    let bases = incremental.bases();
+    let image = NewImage {
+        links_fixed: fix && sources.any_root(),
+        ..new_image(request, name, scanned, &read_from, &bases)
+    };
     let summary = write::capture(new_archive.storage(), image, &options, &*workers, reporter)?;
     if host.cancelled() {
         return Err(Error::new(
@@ -397,6 +400,8 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         )
         .into());
     }
+    let appended = Some((&archive, request.wimfile.as_path()));
+    let incremental = request.incremental.open(host, appended, &reporter)?;
     let sources = open_sources(host, &request, &reporter)?;
     let fixed_before =
         archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
@@ -408,17 +413,16 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     pass_over.extend(rebuilt.iter().flat_map(|new| new.identities()));
     let scan = request.scan_options(host, &sources, fix, pass_over, &reporter)?;
-    let scanned = sources.scan(&scan, &reporter)?;
+    let mut scanned = sources.scan(&scan, &reporter)?;
+    incremental.take_over(&mut scanned, Some(&archive), &reporter)?;
     let workers = host.workers(request.threads);
     announce(options.compression, workers.threads(), &reporter);
     let read_from = sources.all();
-    let image = new_image(
-        &request,
-        name,
-        scanned,
-        &read_from,
-        fix && sources.any_root(),
-    );
+    let bases = incremental.bases();
+    let image = NewImage {
+        links_fixed: fix && sources.any_root(),
+        ..new_image(&request, name, scanned, &read_from, &bases)
+    };
     let summary = match rebuilt {
         None => write::append(archive, image, &options, &*workers, &reporter)?,
         Some(new_archive) => {
@@ -496,7 +500,7 @@ fn new_image<'a>(
     name: String,
     scanned: Scanned,
     sources: &'a [&'a dyn Source],
-    links_fixed: bool,
+    bases: &'a [&'a BlobPool],
 ) -> NewImage<'a> {
     let mut properties = request.properties.clone();
     if let Some(description) = &request.description {
@@ -508,7 +512,8 @@ fn new_image<'a>(
         name,
         properties,
         boot: request.boot,
-        links_fixed,
+        bases,
+        links_fixed: false,
         latest_time: request.epoch,
     }
 }

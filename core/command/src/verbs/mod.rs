@@ -5,6 +5,7 @@ mod archive;
 mod capture;
 mod dir;
 mod extract;
+mod incremental;
 mod info;
 mod sources;
 mod text;

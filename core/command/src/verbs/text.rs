@@ -45,7 +45,7 @@ pub fn push_blob(out: &mut String, archive: &Archive, blob: &Blob) {
             let _ = writeln!(out, "Solid offset      = {offset} bytes");
             (solid.file, ResourceFlags::SOLID)
         }
-        Place::Claimed | Place::Lost => return,
+        Place::Claimed | Place::Elsewhere | Place::Lost => return,
     };
     let part = archive
         .files

@@ -49,6 +49,8 @@ pub enum Place {
         /// Where in its uncompressed data.
         offset: u64,
     },
+    /// In another archive, which has to be given too when this one is read: the base of a delta.
+    Elsewhere,
     /// About to be written.
     Claimed,
     /// Given up: it could not be read.
@@ -107,6 +109,24 @@ impl BlobPool {
         Ok(BlobId(index))
     }
 
+    /// Adds the blobs of a base that are not here, so that they need not be stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Memory`] if there are 2^32 already.
+    pub fn add_elsewhere(&mut self, base: &BlobPool) -> Result<()> {
+        let reachable = |blob: &&Blob| !matches!(blob.place, Place::Claimed | Place::Lost);
+        for blob in base.blobs.iter().filter(reachable) {
+            if self.find(&blob.hash).is_none() {
+                self.insert(Blob {
+                    references: 0,
+                    place: Place::Elsewhere,
+                    ..*blob
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a blob out of the index, so that it is not found any more.
     pub fn lose(&mut self, id: BlobId) {
         let hash = self.blobs[id.0 as usize].hash;
@@ -133,7 +153,7 @@ impl BlobPool {
         match place {
             Place::Alone { file, .. } => Some(file),
             Place::Solid { solid, .. } => Some(self.solids[solid as usize].file),
-            Place::Claimed | Place::Lost => None,
+            Place::Claimed | Place::Elsewhere | Place::Lost => None,
         }
     }
 

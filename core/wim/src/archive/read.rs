@@ -39,7 +39,7 @@ impl Archive {
                     size: blob.size,
                 })
             }
-            Place::Claimed | Place::Lost => Err(self.missing(&blob.hash)),
+            Place::Claimed | Place::Elsewhere | Place::Lost => Err(self.missing(&blob.hash)),
         }
     }
 }

@@ -9,10 +9,12 @@ mod inode;
 mod links;
 mod overlay;
 mod scanned;
+mod template;
 mod walk;
 
 pub use config::CaptureConfig;
 pub use links::OutsideLinks;
 pub use overlay::Overlay;
 pub use scanned::{Origin, Pending, ScanOptions, Scanned, UNIX_DATA_STREAM, UnixDataForm};
+pub use template::{Template, Unchanged};
 pub use walk::Scanner;

@@ -30,6 +30,9 @@ pub struct NewImage<'a> {
     pub properties: Vec<(String, String)>,
     /// Whether it becomes the boot image.
     pub boot: bool,
+    /// Archives whose data needs not be stored, because readers are given them too: the bases of a
+    /// delta.
+    pub bases: &'a [&'a BlobPool],
     /// Whether links of it were made relative to its root.
     pub links_fixed: bool,
     /// See [`crate::scan::ScanOptions::latest_time`].
@@ -146,9 +149,12 @@ pub(super) fn add_image(
     for (name, value) in &new.properties {
         check_text(name, value)?;
     }
+    for base in new.bases {
+        pool.add_elsewhere(base)?;
+    }
     let Scanned {
         mut image,
-        pending,
+        mut pending,
         inline,
         skipped,
         ..
@@ -166,6 +172,11 @@ pub(super) fn add_image(
         observer,
         done_before: 0,
     };
+    // What is known already, from a template, and stored already needs not be read.
+    pending.retain(|pending| {
+        let content = image.content(pending.content);
+        content.hash.is_zero() || pool.find(&content.hash).is_none()
+    });
     let mut files = Files::new(&mut image, &pending);
     pack(&mut files, pool, output, &context)?;
     let unreadable = files.unreadable;

@@ -52,7 +52,9 @@ impl<'a> BlobSupply<'a> {
                     true,
                 )
             }
-            Place::Claimed | Place::Lost => return Err(self.archive.missing(&blob.hash)),
+            Place::Claimed | Place::Elsewhere | Place::Lost => {
+                return Err(self.archive.missing(&blob.hash));
+            }
         };
         Ok(OpenBlob {
             storage: &*self.archive.files[usize::from(number)].storage,

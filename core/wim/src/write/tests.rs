@@ -52,6 +52,7 @@ fn image<'a>(
         name: name.into(),
         properties: Vec::new(),
         boot: false,
+        bases: &[],
         links_fixed: true,
         latest_time: None,
     }

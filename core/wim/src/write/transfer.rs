@@ -71,7 +71,7 @@ impl Transfer<'_> {
                             && fits(file, &resource, options.compression)
                     }
                     Place::Solid { solid, .. } => whole_solids.binary_search(&solid).is_ok(),
-                    Place::Claimed | Place::Lost => false,
+                    Place::Claimed | Place::Elsewhere | Place::Lost => false,
                 });
         let size = |ids: &[BlobId]| {
             let sizes = ids.iter().map(|&id| from.blobs.get(id).size);
@@ -139,7 +139,7 @@ fn place_key(from: &Archive, id: BlobId) -> (u16, u64, u64) {
             let solid = &from.blobs.solids[solid as usize];
             (solid.file, solid.resource.offset, offset)
         }
-        Place::Claimed | Place::Lost => (u16::MAX, u64::MAX, 0),
+        Place::Claimed | Place::Elsewhere | Place::Lost => (u16::MAX, u64::MAX, 0),
     }
 }
 
@@ -186,7 +186,7 @@ impl Copy<'_, '_> {
             let count = match self.from.blobs.get(first).place {
                 Place::Alone { file, resource } => self.neighbours(file, resource, rest)?,
                 Place::Solid { solid, .. } => self.solid(solid, rest)?,
-                Place::Claimed | Place::Lost => 1,
+                Place::Claimed | Place::Elsewhere | Place::Lost => 1,
             };
             let (now, later) = rest.split_at(count);
             let sizes = now.iter().map(|&id| self.from.blobs.get(id).size);

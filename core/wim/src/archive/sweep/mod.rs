@@ -179,7 +179,7 @@ impl Driver<'_, '_> {
                         index,
                     });
                 }
-                Place::Claimed | Place::Lost => {
+                Place::Claimed | Place::Elsewhere | Place::Lost => {
                     let missing = self.archive.missing(&self.blob(index).hash);
                     (self.done)(index, Some(missing))?;
                 }

@@ -81,7 +81,7 @@ fn report(
                 );
                 (home.file, place)
             }
-            Place::Claimed | Place::Lost => (0, "nowhere".into()),
+            Place::Claimed | Place::Elsewhere | Place::Lost => (0, "nowhere".into()),
         };
         let what = format!("blob {} {place} is damaged: {error}", blob.hash);
         let (severity, what) = match is_unused {

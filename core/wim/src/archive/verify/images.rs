@@ -133,7 +133,7 @@ impl Images {
             let file = match blob.place {
                 Place::Alone { file, .. } => file,
                 Place::Solid { solid, .. } => archive.blobs.solids[solid as usize].file,
-                Place::Claimed | Place::Lost => continue,
+                Place::Claimed | Place::Elsewhere | Place::Lost => continue,
             };
             let home = &archive.files[usize::from(file)].header;
             // The base of a delta has counts of its own.
