@@ -125,6 +125,7 @@ fn archive(compression: Compression) -> Vec<u8> {
         name: "name".into(),
         properties: vec![("DESCRIPTION".into(), "text".into())],
         boot: true,
+        bases: &[],
         links_fixed: true,
         latest_time: None,
     };
