@@ -17,6 +17,7 @@ mod invocation;
 mod json;
 mod profile;
 mod report;
+mod solid;
 mod source_list;
 mod values;
 mod verbs;

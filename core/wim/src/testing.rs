@@ -168,6 +168,7 @@ pub(crate) fn write_options(compression: Compression) -> WriteOptions {
     WriteOptions {
         compression,
         level: Level::default(),
+        solid: None,
         integrity: IntegrityChoice::Include,
         guid: None,
         now: FileTime(0x01DD_7A80_083C_0EB0),

@@ -132,6 +132,7 @@ fn archive(compression: Compression) -> Vec<u8> {
     let options = WriteOptions {
         compression,
         level: Level::NORMAL,
+        solid: None,
         integrity: IntegrityChoice::Include,
         guid: None,
         now: FileTime(132_223_104_000_000_000),

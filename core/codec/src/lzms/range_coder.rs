@@ -278,31 +278,19 @@ impl RangeEncoder {
         Ok(())
     }
 
-    /// Writes the rest: any number inside the interval will do, and one with as few units as possible
-    /// is chosen, for what is left out is either zero or settled by the units that happen to follow.
+    /// Writes the rest, and one unit more than the decisions need: some decoders (7-Zip's) bring in
+    /// the next unit as soon as they have room for it, and refuse a chunk whose forward stream then
+    /// reaches into the backward one.
     pub(super) fn finish(mut self, room: &mut Room<'_>) -> Result<(), Full> {
-        // Any continuation of a number whose last unit (or two) is free must stay inside.
-        let end = self.low + u64::from(self.range);
-        let mut left = 2;
-        for free in [0xFFFF_FFFFu64, 0xFFFF] {
-            let rounded = (self.low + free) & !free;
-            if rounded + free < end {
-                self.low = rounded;
-                left = if free == 0xFFFF { 1 } else { 0 };
-                break;
-            }
-        }
-        // `low` now stands for two more units, of which `left` matter. Push the held ones out by
-        // shifting; the first of those shifts carries into what was held back.
-        for _ in 0..left {
+        // The first of these shifts carries into what was held back; two more push out all of `low`.
+        for _ in 0..3 {
             self.shift(room)?;
         }
-        let carry = (self.low >> 32) as u16;
         if let Some(held) = self.held {
-            room.put_front(held.wrapping_add(carry))?;
+            room.put_front(held)?;
         }
         for _ in 0..self.ones {
-            room.put_front(u16::MAX.wrapping_add(carry))?;
+            room.put_front(u16::MAX)?;
         }
         Ok(())
     }

@@ -3,13 +3,14 @@
 use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use super::solid::with_solid;
 use super::{flag, json, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
 use crate::values::{CompressionChoice, UpdateOf, parse_property, parse_size};
 
 /// `capture`.
 pub fn capture() -> Command {
-    common(Command::new("capture"))
+    with_solid(common(Command::new("capture")))
         .about("Create a WIM with an image of a directory or NTFS volume")
         .after_help(
             "Examples:\n  \
@@ -24,7 +25,7 @@ pub fn capture() -> Command {
 
 /// `append`.
 pub fn append() -> Command {
-    common(Command::new("append"))
+    with_solid(common(Command::new("append")))
         .arg(flag("rebuild", "Write the whole WIM anew, without the holes that appending leaves"))
         .arg(flag("create", "Make the WIM if it does not exist"))
         .about("Add an image of a directory or NTFS volume to a WIM")

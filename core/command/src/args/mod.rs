@@ -3,6 +3,7 @@
 
 mod capture;
 mod read;
+mod solid;
 
 use std::fmt::Write as _;
 

@@ -24,6 +24,7 @@ use crate::host::{Host, Lock, SourceKind, SourceOptions};
 use crate::invocation::Invocation;
 use crate::profile::{Compat, Profile};
 use crate::report::Reporter;
+use crate::solid::SolidChoice;
 use crate::values::{CompressionChoice, amount, count};
 
 /// Most bytes of a configuration file.
@@ -42,6 +43,7 @@ struct Request {
     integrity: IntegrityChoice,
     compression: Option<CompressionChoice>,
     chunk_size: Option<u32>,
+    solid: SolidChoice,
     threads: usize,
     rebuild: bool,
     create: bool,
@@ -97,6 +99,7 @@ impl Request {
             integrity: integrity(matches)?,
             compression: matches.get_one::<CompressionChoice>("compress").copied(),
             chunk_size,
+            solid: SolidChoice::of(matches),
             threads: matches.get_one::<usize>("threads").copied().unwrap_or(0),
             rebuild: invocation.verb == "append" && matches.get_flag("rebuild"),
             create: invocation.verb == "append" && matches.get_flag("create"),
@@ -154,7 +157,10 @@ impl Request {
 
     fn compression(&self) -> Result<Compression> {
         let choice = self.compression.unwrap_or(CompressionChoice {
-            format: Some(Format::Lzx),
+            format: match self.solid.is_wanted() {
+                true => Some(Format::Lzms),
+                false => Some(Format::Lzx),
+            },
             level: None,
         });
         match (choice.format, self.chunk_size) {
@@ -184,6 +190,7 @@ impl Request {
         Ok(WriteOptions {
             compression: self.compression()?,
             level: self.level(),
+            solid: self.solid.for_new()?,
             integrity: self.integrity,
             guid: match self.epoch {
                 Some(_) => None,
@@ -333,6 +340,7 @@ fn reporter<'a>(host: &'a dyn Host, invocation: &Invocation, request: &Request) 
 /// Writes a new archive.
 fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result<u8, Failure> {
     let options = request.write_options(host)?;
+    warn_if_without_effect(request, &options, reporter);
     let name = request.image_name();
     check_names(&name, request)?;
     let incremental = request.incremental.open(host, None, reporter)?;
@@ -344,7 +352,7 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
     let mut scanned = sources.scan(&scan, reporter)?;
     incremental.take_over(&mut scanned, None, reporter)?;
     let workers = host.workers(request.threads);
-    announce(options.compression, workers.threads(), reporter);
+    announce(&options, workers.threads(), reporter);
     let read_from = sources.all();
     let bases = incremental.bases();
     let image = NewImage {
@@ -378,6 +386,8 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let identity = opened.identity;
     let archive = archive::open_storage(opened, &request.wimfile, &reporter)?;
     options.compression = archive.header().compression;
+    options.solid = request.solid.for_archive(&archive)?;
+    warn_if_without_effect(&request, &options, &reporter);
     if request
         .chunk_size
         .is_some_and(|size| size != options.compression.chunk_size())
@@ -416,7 +426,7 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let mut scanned = sources.scan(&scan, &reporter)?;
     incremental.take_over(&mut scanned, Some(&archive), &reporter)?;
     let workers = host.workers(request.threads);
-    announce(options.compression, workers.threads(), &reporter);
+    announce(&options, workers.threads(), &reporter);
     let read_from = sources.all();
     let bases = incremental.bases();
     let image = NewImage {
@@ -488,7 +498,17 @@ fn open_sources(
     Ok(sources)
 }
 
-fn announce(compression: Compression, threads: usize, reporter: &Reporter<'_>) {
+fn warn_if_without_effect(request: &Request, options: &WriteOptions, reporter: &Reporter<'_>) {
+    if let (None, Some(option)) = (options.solid, request.solid.without_effect()) {
+        reporter.warning(&format!("{option} has no effect without --solid"));
+    }
+}
+
+fn announce(options: &WriteOptions, threads: usize, reporter: &Reporter<'_>) {
+    let compression = match options.solid {
+        Some(solid) => Compression::Chunked(solid.format, solid.chunk_size),
+        None => options.compression,
+    };
     if compression != Compression::None {
         let format = compression.name();
         reporter.event(&Event::Compressing { format, threads });

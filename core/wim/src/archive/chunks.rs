@@ -166,7 +166,14 @@ impl ChunkMap {
         })
     }
 
-    fn chunked(chunking: Chunking, format: Format, start: u64, prefix: u64, sizes: &[u32]) -> Self {
+    /// Chunks of these stored sizes, the first of which begins at `start`, each behind `prefix` bytes.
+    pub(crate) fn chunked(
+        chunking: Chunking,
+        format: Format,
+        start: u64,
+        prefix: u64,
+        sizes: &[u32],
+    ) -> Self {
         let mut offsets = Vec::with_capacity(sizes.len() + 1);
         let mut at = start;
         for &size in sizes {

@@ -34,8 +34,15 @@ impl Slice {
 }
 
 impl PackedChunk {
+    /// Keeps the uncompressed data no longer if it is not what is stored.
+    pub fn forget_raw(&mut self) {
+        if let Some(compressed) = &self.compressed {
+            self.raw = compressed.clone();
+        }
+    }
+
     /// What is stored.
-    fn stored(&self) -> &[u8] {
+    pub fn stored(&self) -> &[u8] {
         self.compressed.as_ref().unwrap_or(&self.raw).bytes()
     }
 }

@@ -6,10 +6,10 @@ use super::draft::Draft;
 use super::load::Loader;
 use super::metadata::{Metadata, write_metadata};
 use super::output::Output;
-use super::pack::{Context, PackOptions, pack};
-use super::plan::Files;
+use super::pack::{Context, PackOptions, SolidOptions, SolidOrder, pack};
+use super::plan::{Files, sort_by_similarity};
 use crate::archive::{BlobPool, MetadataResource};
-use crate::format::{Compression, Guid, Header, HeaderFlags};
+use crate::format::{Compression, Guid, Header, HeaderFlags, Version};
 use crate::hash::Hasher;
 use crate::image::{Image, ImageNumbers};
 use crate::port::{Observer, OnUnreadable, Source, Storage, Workers};
@@ -58,6 +58,8 @@ pub struct WriteOptions {
     pub compression: Compression,
     /// Effort of compression.
     pub level: Level,
+    /// Put new data into a solid resource instead of one resource for each blob.
+    pub solid: Option<SolidOptions>,
     /// Integrity table.
     pub integrity: IntegrityChoice,
     /// GUID of a new archive; made from the hashes of the metadata if there is none.
@@ -74,6 +76,7 @@ impl WriteOptions {
         PackOptions {
             compression,
             level: self.level,
+            solid: self.solid,
             on_unreadable: self.on_unreadable,
         }
     }
@@ -159,6 +162,12 @@ pub(super) fn add_image(
         skipped,
         ..
     } = new.scanned;
+    if let Some(solid) = options.solid {
+        header.version = Version::Solid;
+        if solid.order == SolidOrder::Similarity {
+            sort_by_similarity(&mut pending, &image);
+        }
+    }
     let loader = Loader {
         sources: new.sources,
         inline: &inline,

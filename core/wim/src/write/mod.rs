@@ -25,6 +25,7 @@ pub use append::append;
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
 pub use draft::Draft;
 pub use export::Existing;
+pub use pack::{SolidOptions, SolidOrder};
 pub use rebuild::{Rebuild, Recompress, Scope, rebuild};
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::load::Expected;
 use crate::hash::Sha1;
+use crate::image::collation::compare_ignoring_case;
 use crate::image::{Image, InodeId, StreamKind};
 use crate::scan::{Origin, Pending};
 use crate::{Error, ErrorKind, Result};
@@ -106,4 +107,19 @@ impl Manifest for Files<'_> {
         let inode = self.image.dentry(self.pending[number].dentry).inode;
         self.unreadable.insert(inode);
     }
+}
+
+/// Puts like next to like, as far as names tell: by extension, then by name, without regard to case;
+/// names without an extension come first. What has the same name keeps its order.
+pub(crate) fn sort_by_similarity(pending: &mut [Pending], image: &Image) {
+    fn extension(name: &[u8]) -> &[u8] {
+        match name.iter().rposition(|&byte| byte == b'.') {
+            Some(dot) => &name[dot + 1..],
+            None => &[],
+        }
+    }
+    pending.sort_by(|a, b| {
+        let (a, b) = (image.name(a.dentry), image.name(b.dentry));
+        compare_ignoring_case(extension(a), extension(b)).then_with(|| compare_ignoring_case(a, b))
+    });
 }

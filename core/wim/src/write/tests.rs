@@ -1,5 +1,7 @@
 //! Capture and append as wholes, over memory.
 
+mod solid;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +23,7 @@ fn options(compression: Compression) -> WriteOptions {
     WriteOptions {
         compression,
         level: Level::QUICK,
+        solid: None,
         integrity: IntegrityChoice::Keep,
         guid: Some(Guid([7; 16])),
         now: FileTime(133_000_000_000_000_000),

@@ -68,6 +68,7 @@ impl Transfer<'_> {
                     Place::Alone { file, resource } => {
                         let file = &from.files[usize::from(file)];
                         self.reuse.contains(Reuse::ALONE)
+                            && options.solid.is_none()
                             && fits(file, &resource, options.compression)
                     }
                     Place::Solid { solid, .. } => whole_solids.binary_search(&solid).is_ok(),

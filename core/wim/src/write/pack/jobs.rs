@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wimforge_codec::{Format, Level};
+use wimforge_codec::{Compressor, Format, Level};
 
 use super::super::blob_writer::{PackedChunk, Slice};
 use super::super::load::Loader;
@@ -183,7 +183,10 @@ pub(in crate::write) fn compress_chunks(
     Ok(Packing::Elsewhere { chunks, job })
 }
 
-/// Compresses chunks; all results share one buffer.
+/// Chunks from this size on are compressed into buffers of their own, in bytes.
+const OWN_BUFFER: usize = 4 << 20;
+
+/// Compresses chunks; the results of small ones share one buffer.
 fn compress_here(
     state: &mut WorkerState,
     format: Format,
@@ -191,6 +194,11 @@ fn compress_here(
     level: Level,
     chunks: Vec<Slice>,
 ) -> Result<Vec<PackedChunk>> {
+    if chunk_size as usize >= OWN_BUFFER {
+        let compressor = state.compressor(format, chunk_size, level)?;
+        let pack = |raw| compress_large_chunk(compressor, raw);
+        return Ok(chunks.into_iter().map(pack).collect());
+    }
     let mut scratch = std::mem::take(&mut state.buffer);
     let compressor = state.compressor(format, chunk_size, level)?;
     let mut packed = Vec::new();
@@ -219,4 +227,19 @@ fn compress_here(
             }),
         })
         .collect())
+}
+
+/// The buffer comes as fresh zeros, of which only what is written to takes memory.
+fn compress_large_chunk(compressor: &mut Compressor, raw: Slice) -> PackedChunk {
+    let input = raw.bytes();
+    let mut packed = vec![0; input.len() - 1];
+    let compressed = compressor.compress(input, &mut packed).map(|size| {
+        packed.truncate(size);
+        packed.shrink_to_fit();
+        Slice {
+            buffer: Arc::new(packed),
+            range: 0..size,
+        }
+    });
+    PackedChunk { raw, compressed }
 }

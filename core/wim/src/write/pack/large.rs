@@ -1,8 +1,8 @@
 //! Items too large to be held whole.
 
 use super::jobs::{Done, Piece, PieceJob, load_piece};
-use super::{Driver, Item};
-use crate::archive::Place;
+use super::{Driver, Item, SolidWriter};
+use crate::archive::{Blob, Place};
 use crate::format::resource::Chunking;
 use crate::format::{Compression, ResourceFlags, ResourceHeader};
 use crate::hash::{Hasher, Sha1};
@@ -21,6 +21,8 @@ enum Purpose {
     Pack,
     /// They are written as they are.
     Store,
+    /// They go into the solid resource.
+    Gather,
 }
 
 /// The large item being read.
@@ -53,6 +55,9 @@ impl Driver<'_, '_, '_> {
                 self.total_bytes -= size;
                 return Ok(());
             }
+        }
+        if let Some(offset) = self.solid.as_ref().map(SolidWriter::position) {
+            return self.gather_large(&item, offset);
         }
         let purpose = match self.options.compression {
             Compression::None => Purpose::Store,
@@ -88,6 +93,50 @@ impl Driver<'_, '_, '_> {
         self.done_bytes += size;
         self.report();
         Ok(())
+    }
+
+    /// Adds a large item to the solid resource, from `offset` on.
+    fn gather_large(&mut self, item: &Item, offset: u64) -> Result<()> {
+        let Some(large) = self.read_large(item, Purpose::Gather)? else {
+            return Ok(());
+        };
+        if large.changed {
+            self.warn_changed(item);
+        }
+        match self.claim(item, large.hasher.finish())? {
+            Some(blob) => self.gathered(blob, offset),
+            // It became a duplicate between two readings. If it cannot be taken back, bytes that
+            // nothing refers to stay in the resource.
+            None => {
+                if let Some(solid) = &mut self.solid {
+                    solid.take_back(offset);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Part of a large item is in the solid resource, from `offset` on, and the rest cannot be read.
+    /// What cannot be taken back becomes a blob that nothing refers to.
+    fn give_up_gathered(&mut self, offset: u64, hash: Sha1) -> Result<()> {
+        let Some(solid) = &mut self.solid else {
+            return Ok(());
+        };
+        let size = solid.position() - offset;
+        if solid.take_back(offset) || self.pool.find(&hash).is_some() {
+            return Ok(());
+        }
+        let place = Place::Solid {
+            solid: self.next_solid,
+            offset,
+        };
+        let blob = Blob {
+            hash,
+            references: 0,
+            size,
+            place,
+        };
+        self.pool.insert(blob).map(drop)
     }
 
     /// Whether data of this hash is there already; the item then has it.
@@ -127,6 +176,7 @@ impl Driver<'_, '_, '_> {
     /// Reads all of a large item; `None` if it could not be read and is left out.
     fn read_large(&mut self, item: &Item, purpose: Purpose) -> Result<Option<Large>> {
         let size = item.expected.size;
+        let gathered = self.solid.as_ref().map(SolidWriter::position);
         self.large = Some(Large {
             purpose,
             size,
@@ -180,6 +230,9 @@ impl Driver<'_, '_, '_> {
             if let Some(offset) = large.offset {
                 self.output.rewind(offset);
             }
+            if let (Purpose::Gather, Some(offset)) = (purpose, gathered) {
+                self.give_up_gathered(offset, large.hasher.finish())?;
+            }
             self.unreadable(item, error)?;
             return Ok(None);
         }
@@ -203,8 +256,10 @@ impl Driver<'_, '_, '_> {
         };
         large.hasher.update(&piece.buffer);
         large.changed |= piece.changed;
-        if large.purpose == Purpose::Hash {
-            return Ok(());
+        match (large.purpose, &mut self.solid) {
+            (Purpose::Hash, _) => return Ok(()),
+            (Purpose::Gather, Some(solid)) => return solid.push(self.output, &piece.buffer),
+            _ => {}
         }
         if large.offset.is_none() {
             large.offset = Some(self.output.position());

@@ -17,9 +17,13 @@
 //! loaded and queued. If no other data has its size it cannot be a duplicate and is read once:
 //! pieces are read and compressed in parallel, hashed in order, and written as they come. Otherwise
 //! it is hashed first and read again only if it is new.
+//!
+//! For a solid resource nothing but loading is different: the data of new blobs is added to it in the
+//! order in which it was loaded (`solid`).
 
 mod jobs;
 mod large;
+mod solid;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -29,6 +33,8 @@ use wimforge_codec::Level;
 use self::jobs::{Done, Loaded, load_batch};
 pub(super) use self::jobs::{Packing, compress_chunks};
 use self::large::Large;
+pub(super) use self::solid::SolidWriter;
+pub use self::solid::{SolidOptions, SolidOrder};
 use super::blob_writer::{PackedChunk, Slice, write_whole};
 use super::load::Loader;
 use super::output::Output;
@@ -58,6 +64,8 @@ const BUDGET_PER_WORKER: u64 = 4 << 20;
 pub(crate) struct PackOptions {
     pub compression: Compression,
     pub level: Level,
+    /// Data goes into a solid resource instead of one for each blob.
+    pub solid: Option<SolidOptions>,
     pub on_unreadable: OnUnreadable,
 }
 
@@ -116,6 +124,10 @@ struct Driver<'d, 'env, 'o> {
     budget: u64,
     run: Run,
     collecting: VecDeque<Collecting>,
+    /// Where the data goes if it does not get resources of its own.
+    solid: Option<SolidWriter<'d, 'env>>,
+    /// The number that the solid resource will have in the pool.
+    next_solid: u32,
     /// How many items above [`LARGE`] have each size, in the plan and in the pool.
     large_sizes: HashMap<u64, u32>,
     /// The large item being read.
@@ -132,6 +144,11 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         output: &'d mut Output<'o>,
         context: &'env Context<'env>,
     ) -> Self {
+        let sizes = (0..manifest.len()).map(|number| manifest.item(number).expected.size);
+        let bytes = sizes.fold(0, u64::saturating_add);
+        let workers = context.workers.threads();
+        let solid = context.options.solid;
+        let next_solid = pool.solids.len() as u32;
         Self {
             queue: Ordered::new(threads),
             manifest,
@@ -142,18 +159,20 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             observer: context.observer,
             loading: 0,
             in_flight: 0,
-            budget: BUDGET + BUDGET_PER_WORKER * context.workers.threads() as u64,
+            budget: BUDGET + BUDGET_PER_WORKER * workers as u64,
             run: Run::default(),
             collecting: VecDeque::new(),
+            solid: solid.map(|options| SolidWriter::new(threads, workers, options, bytes)),
+            next_solid,
             large_sizes: HashMap::new(),
             large: None,
             done_bytes: context.done_before,
-            total_bytes: context.done_before,
+            total_bytes: context.done_before.saturating_add(bytes),
         }
     }
 
     fn run(&mut self) -> Result<()> {
-        self.count();
+        self.count_large();
         self.report();
         let mut batch = Vec::new();
         let mut batch_bytes = 0;
@@ -181,19 +200,23 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         self.drain_loads()?;
         self.submit_run();
         while self.step()? {}
+        if let Some(solid) = self.solid.take()
+            && let Some(solid) = solid.finish(self.output)?
+        {
+            self.pool.solids.push(solid);
+        }
         self.report();
         Ok(())
     }
 
-    /// Adds up sizes and notes which of the large ones occur more than once.
-    fn count(&mut self) {
+    /// Notes which of the large sizes occur more than once.
+    fn count_large(&mut self) {
         let in_pool = self.pool.iter().map(|(_, blob)| blob.size);
         let manifest = &*self.manifest;
         let in_plan = (0..manifest.len()).map(|number| manifest.item(number).expected.size);
-        for size in in_pool.chain(in_plan.clone()).filter(|&size| size > LARGE) {
+        for size in in_pool.chain(in_plan).filter(|&size| size > LARGE) {
             *self.large_sizes.entry(size).or_insert(0) += 1;
         }
-        self.total_bytes = in_plan.fold(self.total_bytes, u64::saturating_add);
     }
 
     /// Queues a batch of small items, once there is room for it.
@@ -281,11 +304,18 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             self.in_flight -= size;
             return Ok(());
         };
+        let end = loaded.start + size as usize;
+        if let Some(solid) = &mut self.solid {
+            let offset = solid.position();
+            solid.push(self.output, &buffer[loaded.start..end])?;
+            self.in_flight -= size;
+            self.gathered(blob, offset);
+            return Ok(());
+        }
         let slice = |start: usize, end: usize| Slice {
             buffer: Arc::clone(buffer),
             range: start..end,
         };
-        let end = loaded.start + size as usize;
         let chunk_size = match self.options.compression {
             Compression::None => {
                 let chunk = PackedChunk {
@@ -391,6 +421,18 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         self.done_bytes += chunking.total;
         self.report();
         Ok(())
+    }
+
+    /// A blob is in the solid resource, from `offset` on.
+    fn gathered(&mut self, blob: BlobId, offset: u64) {
+        let blob = self.pool.get_mut(blob);
+        self.done_bytes += blob.size;
+        // The resource takes its place in the pool when it is complete.
+        blob.place = Place::Solid {
+            solid: self.next_solid,
+            offset,
+        };
+        self.report();
     }
 
     fn report(&self) {
