@@ -123,9 +123,11 @@ pub enum Compression {
     Xpress,
     /// LZX.
     Lzx,
+    /// LZMS.
+    Lzms,
 }
 
-/// All of them.
+/// Those that every tool has had from the start.
 pub const COMPRESSIONS: [Compression; 3] =
     [Compression::None, Compression::Xpress, Compression::Lzx];
 
@@ -137,6 +139,7 @@ impl Compression {
             Self::None => "none",
             Self::Xpress => "xpress",
             Self::Lzx => "lzx",
+            Self::Lzms => "lzms",
         }
     }
 }
@@ -167,6 +170,8 @@ pub struct Options {
     pub rebuild: bool,
     /// Number of threads; `None` leaves it to the program.
     pub threads: Option<usize>,
+    /// Further options as they are typed.
+    pub further: &'static [&'static str],
 }
 
 impl Default for Options {
@@ -178,6 +183,7 @@ impl Default for Options {
             fixing: Fixing::Default,
             rebuild: false,
             threads: None,
+            further: &[],
         }
     }
 }
@@ -214,6 +220,7 @@ impl Options {
         if let Some(threads) = self.threads {
             args.push(format!("--threads={threads}"));
         }
+        args.extend(self.further.iter().map(ToString::to_string));
         args
     }
 }

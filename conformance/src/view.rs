@@ -355,7 +355,13 @@ pub fn blocks(text: &str) -> Vec<Block> {
 
 // Where and how a stream is stored depends on the compressor.
 fn is_noise(line: &str) -> bool {
-    ["Compressed size", "Offset in WIM", "Flags "]
-        .iter()
-        .any(|start| line.starts_with(start))
+    [
+        "Compressed size",
+        "Offset in WIM",
+        "Flags ",
+        "Solid resource",
+        "Solid offset",
+    ]
+    .iter()
+    .any(|start| line.starts_with(start))
 }

@@ -27,7 +27,7 @@ fn appended(imager: &Imager, source: &Source, wim: &Path, name: &str, options: &
 
 /// One program captures, then one appends; the archive must be what wimlib alone would have made.
 #[track_caller]
-fn append_agrees(trees: [&Tree; 2], first: &Options, then: &Options) {
+pub fn append_agrees(trees: [&Tree; 2], first: &Options, then: &Options) {
     let Some((wimforge, wimlib)) = both() else {
         return;
     };

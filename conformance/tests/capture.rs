@@ -139,6 +139,7 @@ fn any_options() -> impl Strategy<Value = Options> {
             fixing,
             rebuild: false,
             threads,
+            further: &[],
         })
 }
 

@@ -22,5 +22,6 @@ mod ntfs;
 mod real;
 mod reproducible;
 mod seven_zip;
+mod solid;
 mod source_list;
 mod support;

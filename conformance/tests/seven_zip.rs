@@ -9,7 +9,7 @@ use wimforge_conformance::tool::Call;
 use wimforge_conformance::tree::{Tree, fixed};
 
 #[track_caller]
-fn assert_readable(seven_zip: &Path, wim: &Path) {
+pub fn assert_readable(seven_zip: &Path, wim: &Path) {
     let run = Call::new(seven_zip).args(["t"]).arg(wim).run().ok();
     assert!(run.out().contains("Everything is Ok"), "{run}");
 }

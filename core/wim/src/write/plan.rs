@@ -112,14 +112,16 @@ impl Manifest for Files<'_> {
 /// Puts like next to like, as far as names tell: by extension, then by name, without regard to case;
 /// names without an extension come first. What has the same name keeps its order.
 pub(crate) fn sort_by_similarity(pending: &mut [Pending], image: &Image) {
-    fn extension(name: &[u8]) -> &[u8] {
-        match name.iter().rposition(|&byte| byte == b'.') {
-            Some(dot) => &name[dot + 1..],
-            None => &[],
-        }
+    fn extension(name: &[u8]) -> Option<&[u8]> {
+        let dot = name.iter().rposition(|&byte| byte == b'.')?;
+        Some(&name[dot + 1..])
     }
+    let by_extension = |a: &[u8], b: &[u8]| match (extension(a), extension(b)) {
+        (Some(a), Some(b)) => compare_ignoring_case(a, b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    };
     pending.sort_by(|a, b| {
         let (a, b) = (image.name(a.dentry), image.name(b.dentry));
-        compare_ignoring_case(extension(a), extension(b)).then_with(|| compare_ignoring_case(a, b))
+        by_extension(a, b).then_with(|| compare_ignoring_case(a, b))
     });
 }
