@@ -9,7 +9,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 use crate::values::CompressionChoice;
 
 /// The options of `args::solid` as they were typed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct SolidChoice {
     wanted: bool,
     compression: Option<CompressionChoice>,

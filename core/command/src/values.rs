@@ -117,6 +117,19 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(bad)
 }
 
+/// A number of MiB, which may have a fraction, in bytes.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn parse_mebibytes(text: &str) -> Result<u64, String> {
+    let size: Option<f64> = text.trim().parse().ok();
+    let size = size.filter(|size| size.is_finite() && *size >= 0.0);
+    // A cast of a float that is too large gives the largest number.
+    size.map(|size| (size * 1_048_576.0) as u64).ok_or_else(|| {
+        format!("Invalid part size \"{text}\": give a number of MiB such as 650 or 0.5")
+    })
+}
+
 /// `NAME=VALUE` of `--image-property`.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //! here too.
 
 mod capture;
+mod modify;
 mod read;
 mod solid;
 
@@ -24,12 +25,17 @@ pub struct Verb {
 type Define = fn() -> Command;
 
 /// Every command.
-const VERBS: [(&str, Define); 7] = [
+const VERBS: [(&str, Define); 12] = [
     ("capture", capture::capture),
     ("append", capture::append),
     ("apply", read::apply),
     ("extract", read::extract),
     ("dir", read::dir),
+    ("delete", modify::delete),
+    ("export", modify::export),
+    ("join", modify::join),
+    ("split", modify::split),
+    ("optimize", modify::optimize),
     ("info", read::info),
     ("verify", read::verify),
 ];

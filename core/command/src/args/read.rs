@@ -3,19 +3,27 @@
 use clap::builder::PathBufValueParser;
 use clap::{Command, value_parser};
 
+use super::modify::{image_property, integrity, threads};
 use super::{flag, json, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
 
 /// `info`.
 pub fn info() -> Command {
-    Command::new("info")
-        .about("Describe a WIM and its images, or an NTFS volume")
+    let command = Command::new("info")
+        .about("Describe or change a WIM and its images; describe an NTFS volume")
         .arg(path("WIMFILE", "The archive").required(true))
         .arg(operand(
             "IMAGE",
             "Index or name of an image: describe only that one",
         ))
-        .arg(flag("check", "Verify the integrity table first"))
+        .arg(operand("NEW_NAME", "New name of the image"))
+        .arg(operand("NEW_DESC", "New description of the image"))
+        .arg(flag(
+            "boot",
+            "Make the image the boot image; image 0 for none",
+        ))
+        .arg(image_property())
+        .arg(threads().hide(true))
         .arg(flag("header", "Show the fields of the header"))
         .arg(flag("blobs", "Show the blob table").alias("lookup-table"))
         .arg(flag(
@@ -38,7 +46,12 @@ pub fn info() -> Command {
             )
             .value_parser(value_parser!(u32))
             .help_heading(OWN_OPTIONS),
-        )
+        );
+    integrity(command).after_help(
+        "Examples:\n  \
+         wimforge info data.wim\n  \
+         wimforge info data.wim 2 \"New name\" \"New description\" --boot",
+    )
 }
 
 /// `dir`.
@@ -183,11 +196,4 @@ pub(super) fn references() -> clap::Arg {
     )
     .value_parser(PathBufValueParser::new())
     .action(clap::ArgAction::Append)
-}
-
-fn threads() -> clap::Arg {
-    option("threads", "N", "Number of threads; 0 for one per processor")
-        .value_parser(value_parser!(usize))
-        .default_value("0")
-        .hide_default_value(true)
 }

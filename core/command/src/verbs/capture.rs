@@ -270,7 +270,7 @@ impl Request {
 }
 
 /// Options that contradict each other are an error.
-fn contradiction(a: &str, b: &str) -> Failure {
+pub(super) fn contradiction(a: &str, b: &str) -> Failure {
     Failure::Core(Error::new(
         ErrorKind::Parameter,
         format!("--{a} and --{b} contradict each other"),
@@ -286,7 +286,8 @@ fn fix_links(matches: &ArgMatches) -> Result<Option<bool>, Failure> {
     }
 }
 
-fn integrity(matches: &ArgMatches) -> Result<IntegrityChoice, Failure> {
+/// Whether the result has an integrity table.
+pub(super) fn integrity(matches: &ArgMatches) -> Result<IntegrityChoice, Failure> {
     let include = matches.get_flag("check") || matches.get_flag("include-integrity");
     match (include, matches.get_flag("nocheck")) {
         (true, true) => Err(contradiction("check", "nocheck")),
@@ -316,7 +317,7 @@ fn properties(matches: &ArgMatches) -> Vec<(String, String)> {
 }
 
 /// The moment of `SOURCE_DATE_EPOCH`, for reproducible archives.
-fn epoch(host: &dyn Host) -> Result<Option<FileTime>, Failure> {
+pub(super) fn epoch(host: &dyn Host) -> Result<Option<FileTime>, Failure> {
     let Some(value) = host.variable("SOURCE_DATE_EPOCH") else {
         return Ok(None);
     };
@@ -504,7 +505,8 @@ fn warn_if_without_effect(request: &Request, options: &WriteOptions, reporter: &
     }
 }
 
-fn announce(options: &WriteOptions, threads: usize, reporter: &Reporter<'_>) {
+/// Says how data is going to be compressed.
+pub(super) fn announce(options: &WriteOptions, threads: usize, reporter: &Reporter<'_>) {
     let compression = match options.solid {
         Some(solid) => Compression::Chunked(solid.format, solid.chunk_size),
         None => options.compression,

@@ -10,6 +10,7 @@ use wimforge_core::xml::Element;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive::{self, Selected};
+use super::info_change;
 use super::text::{show_time, write_out};
 use crate::failure::Failure;
 use crate::host::Host;
@@ -27,6 +28,9 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         .unwrap_or_default();
     let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
     let partition = matches.get_one::<u32>("partition").copied();
+    if info_change::is_wanted(matches) {
+        return info_change::run(host, &path, matches, &reporter);
+    }
     let archive = match archive::open(host, &path, &reporter) {
         Err(error) if error.kind() == ErrorKind::NotWim && invocation.compat == Compat::Seed => {
             return describe(host, &path, partition, error, &reporter);

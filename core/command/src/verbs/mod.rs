@@ -3,11 +3,17 @@
 mod apply;
 mod archive;
 mod capture;
+mod delete;
 mod dir;
+mod export;
 mod extract;
 mod incremental;
 mod info;
+mod info_change;
+mod modify;
+mod optimize;
 mod sources;
+mod split;
 mod text;
 mod verify;
 
@@ -21,6 +27,11 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         "capture" => capture::capture(host, invocation),
         "append" => capture::append(host, invocation),
         "apply" => apply::run(host, invocation),
+        "delete" => delete::run(host, invocation),
+        "export" => export::run(host, invocation),
+        "optimize" => optimize::run(host, invocation),
+        "split" => split::split(host, invocation),
+        "join" => split::join(host, invocation),
         "extract" => extract::run(host, invocation),
         "dir" => dir::run(host, invocation),
         "info" => info::run(host, invocation),

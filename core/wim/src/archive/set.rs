@@ -49,6 +49,33 @@ impl Archive {
         (1..=main.parts).filter(|&part| !is_there(part)).collect()
     }
 
+    /// All parts of a split WIM are there, once each, and no other file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SplitInvalid`].
+    pub fn check_complete(&self) -> Result<()> {
+        let main = self.header();
+        let wrong = |what: String| Err(Error::new(ErrorKind::SplitInvalid, what));
+        for file in &self.files {
+            let other = &file.header;
+            if (other.guid, other.parts) != (main.guid, main.parts) {
+                let (name, first) = (file.storage.name(), self.storage().name());
+                return wrong(format!(
+                    "\"{name}\" and \"{first}\" belong to different split WIMs"
+                ));
+            }
+        }
+        match &self.missing_parts()[..] {
+            [] if self.files.len() == usize::from(main.parts) => Ok(()),
+            [] => wrong("some part of the split WIM was given twice".into()),
+            parts => wrong(format!(
+                "{} of {} of the split WIM missing",
+                list_parts(parts),
+                main.parts
+            )),
+        }
+    }
+
     /// The failure that this data is in none of the files: says which file of the set may have it.
     #[must_use]
     pub fn missing(&self, hash: &Sha1) -> Error {

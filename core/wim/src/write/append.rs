@@ -64,7 +64,7 @@ pub(super) fn begin(archive: Archive, options: &WriteOptions) -> Result<Draft> {
 ///
 /// # Errors
 /// [`ErrorKind::ReadOnly`], [`ErrorKind::ResourceOrder`].
-fn check_appendable(archive: &Archive) -> Result<()> {
+pub fn check_appendable(archive: &Archive) -> Result<()> {
     let header = archive.header();
     let name = archive.storage().name();
     refuse_if_read_only(header, &name)?;

@@ -45,10 +45,17 @@ pub(super) fn finish(commit: Commit<'_, '_>) -> Result<u64> {
         Some(table) => table,
         None => write_blob_table(&mut output, images, pool, header.part)?,
     };
-    let table_end = header.blob_table.end().unwrap_or(output.position());
+    if header.blob_table.is_absent() {
+        header.blob_table = ResourceHeader::default();
+    }
+    let piece_size = piece_size.filter(|_| !header.blob_table.is_absent());
+    let table_end = header.blob_table.end().unwrap_or(0);
     let recorder = output.take_recorder();
     let xml_at = output.position();
-    xml.set_total_bytes(Some(xml_at));
+    if header.parts <= 1 {
+        // Parts of a split WIM tell the size of the whole.
+        xml.set_total_bytes(Some(xml_at));
+    }
     let xml = xml.encode();
     output.append(&xml)?;
     header.xml = ResourceHeader {

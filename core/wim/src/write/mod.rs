@@ -17,16 +17,18 @@ mod output;
 mod pack;
 mod plan;
 mod rebuild;
+mod split;
 mod supply;
 mod tables;
 mod transfer;
 
-pub use append::append;
+pub use append::{append, check_appendable};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
 pub use draft::Draft;
 pub use export::Existing;
 pub use pack::{SolidOptions, SolidOrder};
 pub use rebuild::{Rebuild, Recompress, Scope, rebuild};
+pub use split::Split;
 
 #[cfg(test)]
 mod tests;

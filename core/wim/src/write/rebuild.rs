@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::metadata::{Metadata, write_metadata};
 use super::output::Output;
 use super::transfer::{Reuse, Transfer, copy_resource, fits};
-use crate::archive::{Archive, BlobId, BlobPool, MetadataResource};
+use crate::archive::{Archive, Blob, BlobId, BlobPool, MetadataResource};
 use crate::format::integrity::{PIECE_SIZE, Recorder};
 use crate::format::{Compression, Header, HeaderFlags, Layout, Version};
 use crate::image::Image;
@@ -31,6 +31,8 @@ pub enum Recompress {
     /// Where type and chunk size fit.
     #[default]
     WhereNeeded,
+    /// Where type and chunk size fit, but only in solid resources: all other data goes into a new one.
+    IntoSolid,
     /// Never: everything is compressed again.
     All,
 }
@@ -39,6 +41,7 @@ impl Recompress {
     pub(super) fn reuse(self) -> Reuse {
         match self {
             Recompress::WhereNeeded => Reuse::ALONE | Reuse::SOLID,
+            Recompress::IntoSolid => Reuse::SOLID,
             Recompress::All => Reuse::empty(),
         }
     }
@@ -183,10 +186,7 @@ impl Draft {
         transfer.run(&mut self.blobs, output, packing, workers, observer)?;
         if left_out.is_empty() {
             for id in wanted {
-                let blob = archive.blobs.get(id);
-                if let Some(id) = self.blobs.find(&blob.hash) {
-                    self.blobs.get_mut(id).references = blob.references;
-                }
+                self.take_references(archive.blobs.get(id));
             }
         }
         for tree in &trees {
@@ -201,6 +201,13 @@ impl Draft {
             self.images.push(metadata);
         }
         Ok(())
+    }
+
+    /// A blob that was taken over has as many references as before.
+    pub(super) fn take_references(&mut self, old: &Blob) {
+        if let Some(id) = self.blobs.find(&old.hash) {
+            self.blobs.get_mut(id).references = old.references;
+        }
     }
 
     /// Takes an image out of the archive; those behind it move up.
@@ -245,7 +252,7 @@ pub(super) fn copy_metadata(
         )
     })?;
     let file = &from.files[usize::from(metadata.file)];
-    let is_kept = recompress == Recompress::WhereNeeded;
+    let is_kept = recompress != Recompress::All;
     if is_kept && fits(file, &metadata.resource, options.compression) {
         return Ok(MetadataResource {
             file: 0,

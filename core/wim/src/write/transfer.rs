@@ -57,6 +57,10 @@ impl Transfer<'_> {
             .retain(|&id| pool.find(&from.blobs.get(id).hash).is_none());
         self.wanted.sort_unstable_by_key(|&id| place_key(from, id));
         self.wanted.dedup();
+        if options.solid.is_none() && options.compression != from.header().compression {
+            // Other compression was asked for, and nothing about solid resources.
+            self.reuse.remove(Reuse::SOLID);
+        }
         let whole_solids = match self.reuse.contains(Reuse::SOLID) {
             true => self.whole_solids(),
             false => Vec::new(),
@@ -68,7 +72,6 @@ impl Transfer<'_> {
                     Place::Alone { file, resource } => {
                         let file = &from.files[usize::from(file)];
                         self.reuse.contains(Reuse::ALONE)
-                            && options.solid.is_none()
                             && fits(file, &resource, options.compression)
                     }
                     Place::Solid { solid, .. } => whole_solids.binary_search(&solid).is_ok(),
@@ -133,7 +136,7 @@ impl Transfer<'_> {
 }
 
 /// Sorts blobs into the order in which they lie.
-fn place_key(from: &Archive, id: BlobId) -> (u16, u64, u64) {
+pub(super) fn place_key(from: &Archive, id: BlobId) -> (u16, u64, u64) {
     match from.blobs.get(id).place {
         Place::Alone { file, resource } => (file, resource.offset, 0),
         Place::Solid { solid, offset } => {

@@ -1,0 +1,185 @@
+//! Commands that write archives from archives.
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::read::references;
+use super::solid::with_solid;
+use super::{flag, operand, option, path};
+use crate::values::{CompressionChoice, parse_mebibytes, parse_property, parse_size};
+
+/// `export`.
+pub fn export() -> Command {
+    let command = Command::new("export")
+        .about("Copy an image, or all, to another WIM")
+        .arg(path("SRC_WIMFILE", "The archive that has the image").required(true))
+        .arg(operand("SRC_IMAGE", "Index or name of the image, or `all`").required(true))
+        .arg(
+            path(
+                "DEST_WIMFILE",
+                "The archive to add it to, made if it is missing",
+            )
+            .required(true),
+        )
+        .arg(operand("DEST_IMAGE_NAME", "New name of the image"))
+        .arg(operand(
+            "DEST_IMAGE_DESCRIPTION",
+            "New description of the image",
+        ))
+        .arg(flag(
+            "boot",
+            "Make the image the boot image of the destination",
+        ))
+        .arg(references())
+        .arg(flag(
+            "rebuild",
+            "Write the whole destination anew, without holes",
+        ))
+        .arg(flag("wimboot", "Mark the image as one for WIMBoot"));
+    compressing(integrity(command)).after_help(
+        "Examples:\n  \
+         wimforge export all.wim \"Data, Tuesday\" one.wim\n  \
+         wimforge export old.wim all new.wim --compress=lzx:100 --recompress\n  \
+         wimforge export data.swm 1 whole.wim --ref='data*.swm'\n\n\
+         Data is copied as it is stored where the compression of the destination allows that.",
+    )
+}
+
+/// `optimize`.
+pub fn optimize() -> Command {
+    let command = Command::new("optimize")
+        .about("Write a WIM anew without holes, with other compression if wanted")
+        .arg(path("WIMFILE", "The archive").required(true));
+    compressing(integrity(command)).after_help(
+        "Examples:\n  \
+         wimforge optimize data.wim\n  \
+         wimforge optimize data.wim --compress=lzms\n\n\
+         The old archive stays in place until the new one is complete.",
+    )
+}
+
+/// `delete`.
+pub fn delete() -> Command {
+    let command = Command::new("delete")
+        .about("Take an image out of a WIM")
+        .arg(path("WIMFILE", "The archive").required(true))
+        .arg(operand("IMAGE", "Index or name of the image, or `all`").required(true))
+        .arg(flag(
+            "soft",
+            "Leave the data where it is; only the image disappears",
+        ))
+        .arg(unsafe_compact())
+        .arg(threads());
+    integrity(command).after_help(
+        "Examples:\n  \
+         wimforge delete data.wim 2\n  \
+         wimforge delete data.wim \"Data, Monday\" --soft",
+    )
+}
+
+/// `split`.
+pub fn split() -> Command {
+    let command = Command::new("split")
+        .about("Cut a WIM into parts, for media of limited size")
+        .arg(path("WIMFILE", "The archive").required(true))
+        .arg(
+            path(
+                "FIRST_PART",
+                "The first part, such as data.swm; the others are data2.swm and so on",
+            )
+            .required(true),
+        )
+        .arg(
+            operand(
+                "PART_SIZE",
+                "Most MiB of data in a part; may have a fraction",
+            )
+            .required(true)
+            .value_parser(parse_mebibytes),
+        )
+        .arg(threads());
+    integrity(command).after_help(
+        "Example:\n  \
+         wimforge split data.wim data.swm 4000\n\n\
+         A file that is larger than a part makes a larger part. Read them again with --ref='data*.swm', \
+         or join them.",
+    )
+}
+
+/// `join`.
+pub fn join() -> Command {
+    let command = Command::new("join")
+        .about("Put the parts of a split WIM together")
+        .arg(path("OUT_WIMFILE", "The archive to be made").required(true))
+        .arg(
+            path("PART", "All parts, in any order")
+                .required(true)
+                .num_args(1..),
+        )
+        .arg(threads());
+    integrity(command).after_help("Example:\n  wimforge join data.wim data*.swm")
+}
+
+/// `--image-property`.
+pub(super) fn image_property() -> Arg {
+    option(
+        "image-property",
+        "NAME=VALUE",
+        "Set a property of the image in the XML data; may be repeated",
+    )
+    .value_parser(parse_property)
+    .action(ArgAction::Append)
+}
+
+/// Whether there is to be an integrity table.
+pub(super) fn integrity(command: Command) -> Command {
+    command
+        .arg(flag(
+            "check",
+            "Verify the integrity table first, and include one",
+        ))
+        .arg(
+            flag("nocheck", "Include no integrity table")
+                .alias("no-check")
+                .overrides_with("nocheck"),
+        )
+        .arg(flag(
+            "include-integrity",
+            "Include an integrity table without verifying first",
+        ))
+}
+
+/// How data is compressed.
+fn compressing(command: Command) -> Command {
+    with_solid(command)
+        .arg(
+            option(
+                "compress",
+                "TYPE[:LEVEL]",
+                "none, xpress (fast), lzx (maximum) or lzms (recovery), with a level such as 20, 50 or 100 [default: as it is]",
+            )
+            .value_parser(CompressionChoice::parse),
+        )
+        .arg(
+            option("chunk-size", "SIZE", "Bytes that are compressed together, such as 64K")
+                .value_parser(parse_size),
+        )
+        .arg(flag("recompress", "Compress all data again, even where it could be copied"))
+        .arg(flag("pipable", "Write a WIM that can be read from a pipe"))
+        .arg(flag("not-pipable", "Write an ordinary WIM"))
+        .arg(unsafe_compact())
+        .arg(threads())
+}
+
+fn unsafe_compact() -> Arg {
+    flag(
+        "unsafe-compact",
+        "Leave no holes; unlike wimlib, the archive is written anew, so nothing can be lost",
+    )
+}
+
+pub(super) fn threads() -> Arg {
+    option("threads", "N", "Number of threads; 0 for one per processor")
+        .value_parser(value_parser!(usize))
+        .default_value("0")
+        .hide_default_value(true)
+}

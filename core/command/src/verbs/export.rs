@@ -1,0 +1,164 @@
+//! `export`.
+
+use std::path::PathBuf;
+
+use wimforge_core::archive::Archive;
+use wimforge_core::port::{Storage, Workers};
+use wimforge_core::write::{Draft, Existing, Rebuild, WriteOptions};
+use wimforge_core::{Error, ErrorKind, Result};
+
+use super::archive::{self, Selected};
+use super::capture;
+use super::modify::{self, Writing};
+use crate::failure::Failure;
+use crate::host::{Host, Lock};
+use crate::invocation::Invocation;
+use crate::report::Reporter;
+
+/// Runs the command.
+pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
+    let matches = &invocation.matches;
+    let reporter = Reporter::new(host, invocation);
+    let path = |name: &str| {
+        matches
+            .get_one::<PathBuf>(name)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let (source, destination) = (path("SRC_WIMFILE"), path("DEST_WIMFILE"));
+    let writing = Writing::of(matches)?;
+    let from = archive::open_set(host, &source, matches, &reporter)?;
+    if matches.get_flag("check") {
+        archive::check(&from, &source, &reporter)?;
+    }
+    let selected = archive::select(&from, text("SRC_IMAGE").as_deref(), &source)?;
+    let exported = Exported {
+        from: &from,
+        images: images(&from, selected),
+        name: text("DEST_IMAGE_NAME"),
+        description: text("DEST_IMAGE_DESCRIPTION"),
+        boot: boot(&from, selected, matches.get_flag("boot"))?,
+        wimboot: matches.get_flag("wimboot"),
+        writing: &writing,
+    };
+    if selected == Selected::All && (exported.name.is_some() || exported.description.is_some()) {
+        let what = "a name or description can be given for a single image only, not for all";
+        return Err(Error::new(ErrorKind::Parameter, what).into());
+    }
+    let workers = writing.workers(host);
+    if !host.exists(&destination) {
+        let options = writing.options(host, &from)?;
+        let new = host.create_archive(&destination, Lock::Take)?;
+        capture::announce(&options, workers.threads(), &reporter);
+        let mut draft = Draft::create(new.storage(), &options)?;
+        exported.add_to(&mut draft, new.storage(), &options, &*workers, &reporter)?;
+        draft.finish(new.storage(), &reporter)?;
+        if host.cancelled() {
+            let what = "stopped before the archive was put in place";
+            return Err(Error::new(ErrorKind::Cancelled, what).into());
+        }
+        new.commit()?;
+        reporter.end_line();
+        return Ok(0);
+    }
+    let archive = modify::open(host, &destination, matches, &reporter)?;
+    let old = archive.header().compression;
+    let wanted = writing.compression(old)?;
+    if wanted.number() != old.number() {
+        return Err(Failure::usage(format!(
+            "\"{}\" is compressed with {}; a different --compress is possible for a new WIM only \
+             (optimize changes the compression of one that exists)",
+            destination.display(),
+            old.name()
+        )));
+    }
+    let options = writing.options(host, &archive)?;
+    let change = |draft: &mut Draft, storage: &dyn Storage| {
+        exported.add_to(draft, storage, &options, &*workers, &reporter)
+    };
+    let is_rebuilt = matches.get_flag("rebuild") || matches.get_flag("unsafe-compact");
+    if is_rebuilt || wanted != old {
+        modify::rebuild(
+            host,
+            &destination,
+            &archive,
+            &Rebuild::default(),
+            &options,
+            &*workers,
+            &reporter,
+            change,
+        )?;
+    } else {
+        capture::announce(&options, workers.threads(), &reporter);
+        modify::edit(
+            host,
+            &destination,
+            archive,
+            &options,
+            &*workers,
+            &reporter,
+            change,
+        )?;
+    }
+    reporter.end_line();
+    Ok(0)
+}
+
+fn images(from: &Archive, selected: Selected) -> Vec<u32> {
+    match selected {
+        Selected::One(index) => vec![index],
+        Selected::All => (1..=from.image_count()).collect(),
+    }
+}
+
+/// The image that becomes the boot image; of several the one that was it before.
+fn boot(from: &Archive, selected: Selected, wanted: bool) -> Result<Option<u32>, Failure> {
+    match (wanted, selected) {
+        (false, _) => Ok(None),
+        (true, Selected::One(index)) => Ok(Some(index)),
+        (true, Selected::All) => match from.header().boot_index {
+            0 => Err(Failure::usage(
+                "--boot with all images makes sense only if one of them is the boot image already",
+            )),
+            index => Ok(Some(index)),
+        },
+    }
+}
+
+/// What is added to the destination.
+struct Exported<'a> {
+    from: &'a Archive,
+    images: Vec<u32>,
+    name: Option<String>,
+    description: Option<String>,
+    boot: Option<u32>,
+    wimboot: bool,
+    writing: &'a Writing,
+}
+
+impl Exported<'_> {
+    fn add_to(
+        &self,
+        draft: &mut Draft,
+        storage: &dyn Storage,
+        options: &WriteOptions,
+        workers: &dyn Workers,
+        reporter: &Reporter<'_>,
+    ) -> Result<()> {
+        for &index in &self.images {
+            let wimboot = self.wimboot.then(|| ("WIMBOOT".to_owned(), "1".to_owned()));
+            let existing = Existing {
+                from: self.from,
+                index,
+                name: self.name.clone(),
+                description: self.description.clone(),
+                properties: wimboot.into_iter().collect(),
+                boot: self.boot == Some(index),
+                recompress: self.writing.recompress,
+            };
+            draft.add_existing(storage, &existing, options, workers, reporter)?;
+        }
+        Ok(())
+    }
+}

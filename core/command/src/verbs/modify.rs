@@ -1,0 +1,200 @@
+//! What commands that change archives have in common.
+
+use std::path::Path;
+
+use clap::ArgMatches;
+use wimforge_codec::Format;
+use wimforge_core::archive::Archive;
+use wimforge_core::format::{Compression, Layout};
+use wimforge_core::port::{OnUnreadable, Workers};
+use wimforge_core::write::{
+    Draft, IntegrityChoice, Rebuild, Recompress, Scope, WriteOptions, check_appendable,
+};
+use wimforge_core::{Error, ErrorKind, Result};
+
+use super::{archive, capture};
+use crate::failure::Failure;
+use crate::host::{Host, Lock};
+use crate::report::Reporter;
+use crate::solid::SolidChoice;
+use crate::values::CompressionChoice;
+
+/// What the command line says about writing.
+pub struct Writing {
+    /// Integrity table of the result.
+    pub integrity: IntegrityChoice,
+    /// Whether data is compressed again without need.
+    pub recompress: Recompress,
+    compression: Option<CompressionChoice>,
+    chunk_size: Option<u32>,
+    solid: SolidChoice,
+    threads: usize,
+}
+
+impl Writing {
+    /// Reads the options that a command has.
+    pub fn of(matches: &ArgMatches) -> Result<Self, Failure> {
+        let has = |name: &str| matches!(matches.try_get_one::<bool>(name), Ok(Some(true)));
+        let has_solid = matches.try_get_one::<bool>("solid").is_ok();
+        let compression = matches.try_get_one::<CompressionChoice>("compress");
+        let chunk_size = matches.try_get_one::<u64>("chunk-size");
+        let chunk_size = chunk_size.ok().flatten().copied();
+        if has("pipable") && has("not-pipable") {
+            return Err(capture::contradiction("pipable", "not-pipable"));
+        }
+        Ok(Self {
+            integrity: capture::integrity(matches)?,
+            recompress: match (has("recompress"), has("solid")) {
+                (true, _) => Recompress::All,
+                (false, true) => Recompress::IntoSolid,
+                (false, false) => Recompress::WhereNeeded,
+            },
+            solid: match has_solid {
+                true => SolidChoice::of(matches),
+                false => SolidChoice::default(),
+            },
+            compression: compression.ok().flatten().copied(),
+            chunk_size: chunk_size.map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
+            threads: matches.get_one::<usize>("threads").copied().unwrap_or(0),
+        })
+    }
+
+    /// The compression that was asked for, instead of the one that is there.
+    pub fn compression(&self, old: Compression) -> Result<Compression> {
+        let old_format = match old {
+            Compression::None => None,
+            Compression::Chunked(format, _) => Some(format),
+        };
+        let is_solid = self.solid.is_wanted();
+        let format = match self.compression {
+            Some(choice) => choice.format,
+            None if is_solid => Some(Format::Lzms),
+            None => old_format,
+        };
+        match (format, self.chunk_size) {
+            (None, Some(_)) => Err(Error::new(
+                ErrorKind::ChunkSize,
+                "a chunk size makes no sense without compression",
+            )),
+            (None, None) => Ok(Compression::None),
+            (Some(format), Some(size)) => {
+                format.check_chunk_size(size)?;
+                Ok(Compression::Chunked(format, size))
+            }
+            (Some(_), None) if format == old_format => Ok(old),
+            (Some(format), None) => {
+                let size = Compression::default_chunk_size(format);
+                Ok(Compression::Chunked(format, size))
+            }
+        }
+    }
+
+    /// How an archive is written that is made from `from` or is to be added to it: as that one is,
+    /// unless the command line says otherwise.
+    pub fn options(&self, host: &dyn Host, from: &Archive) -> Result<WriteOptions, Failure> {
+        let epoch = capture::epoch(host)?;
+        Ok(WriteOptions {
+            compression: self.compression(from.header().compression)?,
+            solid: match self.compression {
+                // Another type for all data, so that nothing stays solid unless that is wanted.
+                Some(_) => self.solid.for_new()?,
+                None => self.solid.for_archive(from)?,
+            },
+            level: self
+                .compression
+                .and_then(|choice| choice.level)
+                .unwrap_or_default(),
+            integrity: self.integrity,
+            guid: match epoch {
+                Some(_) => None,
+                None => Some(host.random_guid()?),
+            },
+            now: epoch.unwrap_or_else(|| host.now()),
+            on_unreadable: OnUnreadable::Fail,
+        })
+    }
+
+    /// Workers for it.
+    pub fn workers(&self, host: &dyn Host) -> Box<dyn Workers> {
+        host.workers(self.threads)
+    }
+}
+
+/// Opens an archive to be changed. The lock on its file is held as long as the archive lives.
+/// Verifies its integrity table if that was asked for.
+pub fn open(
+    host: &dyn Host,
+    path: &Path,
+    matches: &ArgMatches,
+    reporter: &Reporter<'_>,
+) -> Result<Archive> {
+    let archive = archive::open_storage(host.modify_archive(path)?, path, reporter)?;
+    if matches.get_flag("check") {
+        archive::check(&archive, path, reporter)?;
+    }
+    Ok(archive)
+}
+
+/// Changes an archive in place; where the arrangement of the file does not allow that, by writing it
+/// anew.
+pub fn edit(
+    host: &dyn Host,
+    path: &Path,
+    archive: Archive,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    reporter: &Reporter<'_>,
+    change: impl FnOnce(&mut Draft, &dyn wimforge_core::port::Storage) -> Result<()>,
+) -> Result<u64> {
+    match check_appendable(&archive) {
+        Err(error) if error.kind() == ErrorKind::ResourceOrder => {
+            let plan = Rebuild::default();
+            rebuild(
+                host, path, &archive, &plan, options, workers, reporter, change,
+            )
+        }
+        Err(error) => Err(error),
+        Ok(()) => {
+            let storage = std::sync::Arc::clone(archive.storage());
+            let mut draft = Draft::append(archive, options)?;
+            if let Err(error) = change(&mut draft, &*storage) {
+                draft.abandon(&*storage)?;
+                return Err(error);
+            }
+            draft.finish(&*storage, reporter)
+        }
+    }
+}
+
+/// Writes an archive anew, changes it, and puts it in the place of the old one, whose lock the caller
+/// holds.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what is written, where, and how, joined here"
+)]
+pub fn rebuild(
+    host: &dyn Host,
+    path: &Path,
+    archive: &Archive,
+    plan: &Rebuild,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    reporter: &Reporter<'_>,
+    change: impl FnOnce(&mut Draft, &dyn wimforge_core::port::Storage) -> Result<()>,
+) -> Result<u64> {
+    if archive.header().layout == Layout::Pipable && plan.scope == Scope::OwnFile {
+        reporter.warning("the WIM was pipable; what is written now is not");
+    }
+    let new = host.create_archive(path, Lock::Held)?;
+    let storage = new.storage();
+    capture::announce(options, workers.threads(), reporter);
+    let mut draft = Draft::rebuild(archive, plan, storage, options, workers, reporter)?;
+    change(&mut draft, storage)?;
+    let size = draft.finish(storage, reporter)?;
+    if host.cancelled() {
+        let what = "stopped before the archive was put in place";
+        return Err(Error::new(ErrorKind::Cancelled, what));
+    }
+    new.commit()?;
+    Ok(size)
+}
