@@ -13,6 +13,7 @@ mod exercise;
 mod made;
 mod maker;
 mod mutated;
+mod other_reader;
 #[cfg(target_os = "linux")]
 mod programs;
 mod random;

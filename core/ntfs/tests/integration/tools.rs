@@ -16,6 +16,7 @@ use wimforge_ntfs::{Limits, Volume, file_attributes};
 
 use crate::maker::filler::{noise, text};
 use crate::mutated;
+use crate::other_reader;
 use crate::programs::{Disk, have, installed, missing, run};
 use crate::support::{Node, Tree};
 
@@ -320,6 +321,11 @@ fn everything(megabytes: u64, options: &[&str], cluster: u32, record: u32) {
     let tree = Tree::read(&volume);
     check(&tree, &expected);
     check_rest(&tree, compression);
+    if cluster <= 4096 {
+        let mut device = fs::File::open(image.path()).unwrap();
+        let compared = other_reader::compare(&mut device, &tree);
+        assert!(compared > 10, "only {compared} streams");
+    }
 }
 
 /// One file in thousands of pieces, with its run list in several records.
