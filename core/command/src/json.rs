@@ -114,6 +114,7 @@ fn path(path: &[u8]) -> String {
 fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Scan => "scan",
+        Phase::Hash => "hash",
         Phase::Write => "write",
         Phase::Integrity => "integrity",
         Phase::VerifyIntegrity => "verify-integrity",

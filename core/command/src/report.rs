@@ -89,8 +89,14 @@ impl<'a> Reporter<'a> {
 
     /// Information goes to standard error.
     #[must_use]
-    pub fn on_stderr(mut self) -> Self {
-        self.to_stderr = true;
+    pub fn on_stderr(self) -> Self {
+        self.aside(true)
+    }
+
+    /// Information goes to standard error if data goes to standard output.
+    #[must_use]
+    pub fn aside(mut self, data_on_stdout: bool) -> Self {
+        self.to_stderr |= data_on_stdout;
         self
     }
 
@@ -223,6 +229,7 @@ impl<'a> Reporter<'a> {
 fn label(phase: Phase) -> &'static str {
     match phase {
         Phase::Scan => "Scanning",
+        Phase::Hash => "Hashing file data",
         Phase::Write => "Archiving file data",
         Phase::Integrity => "Calculating integrity table",
         Phase::VerifyIntegrity => "Verifying integrity",

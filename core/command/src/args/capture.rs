@@ -17,6 +17,7 @@ pub fn capture() -> Command {
              wimforge capture /srv/data data.wim\n  \
              wimforge capture /srv/data data.wim \"Data\" \"Nightly backup\" --check --compress=fast\n  \
              wimforge capture . ../all.wim --config=exclude.ini --threads=4\n  \
+             wimforge capture /srv/data - | ssh host wimforge apply - /srv/data\n  \
              wimforge capture /srv/data tue.wim --delta-from=mon.wim --update-of=mon.wim:-1\n\n\
              The archive appears under its name only when it is complete; an interrupted capture \
              leaves what was there before.",
@@ -42,7 +43,7 @@ pub fn append() -> Command {
 fn common(command: Command) -> Command {
     command
         .arg(path("SOURCE", "The directory to capture, or a file or block device with an NTFS volume").required(true))
-        .arg(path("WIMFILE", "The archive").required(true))
+        .arg(path("WIMFILE", "The archive; '-' writes a pipable one to standard output").required(true))
         .arg(operand("IMAGE_NAME", "Name of the image; by default the last component of SOURCE"))
         .arg(operand("IMAGE_DESCRIPTION", "Description of the image"))
         .arg(flag("boot", "Make the image the boot image of the WIM"))
@@ -81,6 +82,8 @@ fn common(command: Command) -> Command {
                 .action(ArgAction::Append),
         )
         .arg(flag("source-list", "SOURCE is a list of files and directories ('-': on standard input): each line a path and, optionally, its place in the image"))
+        .arg(flag("pipable", "Write a WIM that can be applied in one pass, from a pipe; assumed if WIMFILE is '-'. Microsoft's software cannot read it"))
+        .arg(flag("not-pipable", "Write an ordinary WIM, also when appending to a pipable one"))
         .arg(
             option("update-of", "[WIMFILE:]IMAGE", "The image is an update of this one (index, negative index from the end, or name): files that are as they were are not read")
                 .allow_hyphen_values(true)

@@ -6,17 +6,19 @@ use clap::ArgMatches;
 use serde_json::json;
 use wimforge_codec::{Format, Level};
 use wimforge_core::archive::{Archive, BlobPool};
-use wimforge_core::format::{Compression, HeaderFlags};
+use wimforge_core::format::{Compression, HeaderFlags, Layout};
 use wimforge_core::port::{Event, FileIdentity, Observer, OnUnreadable, Source, Wanted};
 use wimforge_core::scan::config::CaptureConfig;
 use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanned, UnixDataForm};
 use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
-use wimforge_core::write::{self, CaptureSummary, IntegrityChoice, NewImage, WriteOptions};
+use wimforge_core::write::pipable::{self, Contents};
+use wimforge_core::write::{self, CaptureSummary, IntegrityChoice, NewImage, Scope, WriteOptions};
 use wimforge_core::xml::check_text;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
+use super::destination::Destination;
 use super::incremental;
 use super::sources::Sources;
 use crate::failure::Failure;
@@ -34,6 +36,8 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 struct Request {
     source: PathBuf,
     source_list: bool,
+    /// What was asked for; `-` and an archive that is appended to have something to say too.
+    layout: Option<Layout>,
     wimfile: PathBuf,
     name: Option<String>,
     description: Option<String>,
@@ -90,6 +94,7 @@ impl Request {
         let request = Self {
             source: path("SOURCE"),
             source_list: matches.get_flag("source-list"),
+            layout: layout(matches)?,
             wimfile: path("WIMFILE"),
             name: text("IMAGE_NAME"),
             description: text("IMAGE_DESCRIPTION").filter(|text| !text.is_empty()),
@@ -137,13 +142,25 @@ impl Request {
             profile,
             epoch: epoch(host)?,
         };
-        if request.wimfile.as_os_str() == "-" {
-            return Err(Failure::Core(Error::new(
-                ErrorKind::Unsupported,
-                "writing a WIM to standard output needs the pipable format, which is not supported yet",
-            )));
+        if request.solid.is_wanted()
+            && (request.is_to_stdout() || request.layout == Some(Layout::Pipable))
+        {
+            return Err(contradiction("solid", "pipable"));
+        }
+        if request.is_to_stdout() {
+            if request.layout == Some(Layout::Seekable) {
+                return Err(contradiction("not-pipable", "WIMFILE \"-\""));
+            }
+            if request.integrity == IntegrityChoice::Include {
+                return Err(contradiction("check", "WIMFILE \"-\""));
+            }
         }
         Ok(request)
+    }
+
+    /// Whether the archive goes to standard output.
+    fn is_to_stdout(&self) -> bool {
+        self.wimfile.as_os_str() == "-"
     }
 
     /// The image name: as given, or the last component of the source.
@@ -271,10 +288,23 @@ impl Request {
 
 /// Options that contradict each other are an error.
 pub(super) fn contradiction(a: &str, b: &str) -> Failure {
-    Failure::Core(Error::new(
-        ErrorKind::Parameter,
-        format!("--{a} and --{b} contradict each other"),
-    ))
+    let dashed = |name: &str| match name.contains(' ') {
+        true => name.to_owned(),
+        false => format!("--{name}"),
+    };
+    let (a, b) = (dashed(a), dashed(b));
+    let what = format!("{a} and {b} contradict each other");
+    Failure::Core(Error::new(ErrorKind::Parameter, what))
+}
+
+/// The layout that was asked for.
+fn layout(matches: &ArgMatches) -> Result<Option<Layout>, Failure> {
+    match (matches.get_flag("pipable"), matches.get_flag("not-pipable")) {
+        (true, true) => Err(contradiction("pipable", "not-pipable")),
+        (true, false) => Ok(Some(Layout::Pipable)),
+        (false, true) => Ok(Some(Layout::Seekable)),
+        (false, false) => Ok(None),
+    }
 }
 
 fn fix_links(matches: &ArgMatches) -> Result<Option<bool>, Failure> {
@@ -335,7 +365,9 @@ pub fn capture(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> 
 }
 
 fn reporter<'a>(host: &'a dyn Host, invocation: &Invocation, request: &Request) -> Reporter<'a> {
-    Reporter::new(host, invocation).verbose(request.verbose)
+    Reporter::new(host, invocation)
+        .verbose(request.verbose)
+        .aside(request.is_to_stdout())
 }
 
 /// Writes a new archive.
@@ -347,12 +379,15 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
     let incremental = request.incremental.open(host, None, reporter)?;
     let sources = open_sources(host, request, reporter)?;
     // Refuses a destination that cannot be written before anything is scanned.
-    let new_archive = host.create_archive(&request.wimfile, Lock::Take)?;
+    let mut destination = Destination::open(host, &request.wimfile, request.layout, Lock::Take)?;
     let fix = request.fix_links.unwrap_or(true);
-    let scan = request.scan_options(host, &sources, fix, new_archive.identities(), reporter)?;
+    let scan = request.scan_options(host, &sources, fix, destination.identities(), reporter)?;
     let mut scanned = sources.scan(&scan, reporter)?;
     incremental.take_over(&mut scanned, None, reporter)?;
     let workers = host.workers(request.threads);
+    if destination.layout() == Layout::Pipable {
+        warn_of_pipable(reporter);
+    }
     announce(&options, workers.threads(), reporter);
     let read_from = sources.all();
     let bases = incremental.bases();
@@ -360,23 +395,32 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
         links_fixed: fix && sources.any_root(),
         ..new_image(request, name, scanned, &read_from, &bases)
     };
-    let summary = write::capture(new_archive.storage(), image, &options, &*workers, reporter)?;
-    if host.cancelled() {
-        return Err(Error::new(
-            ErrorKind::Cancelled,
-            "stopped before the archive was put in place",
-        )
-        .into());
-    }
-    new_archive.commit()?;
+    let summary = match destination.layout() {
+        Layout::Pipable => {
+            let contents = Contents::default().with(image);
+            let to = destination.pipable();
+            pipable::write(to, contents, &options, &*workers, reporter)?
+        }
+        Layout::Seekable => {
+            write::capture(destination.storage()?, image, &options, &*workers, reporter)?
+        }
+    };
+    destination.commit(host)?;
     finish(&summary, request, reporter)
+}
+
+fn warn_of_pipable(reporter: &Reporter<'_>) {
+    reporter.warning(
+        "Creating a pipable WIM, which will be incompatible\nwith Microsoft's software \
+         (WIMGAPI/ImageX/DISM).",
+    );
 }
 
 /// `append`.
 pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let request = Request::of(host, invocation)?;
     let reporter = reporter(host, invocation, &request);
-    if request.create && !host.exists(&request.wimfile) {
+    if request.is_to_stdout() || (request.create && !host.exists(&request.wimfile)) {
         return create(host, &request, &reporter);
     }
     if request.compression.is_some() {
@@ -417,16 +461,26 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let fixed_before =
         archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
     let fix = request.fix_links.unwrap_or(fixed_before);
+    let is_pipable = archive.header().layout == Layout::Pipable;
+    let layout = request.layout.unwrap_or(archive.header().layout);
     let mut pass_over: Vec<FileIdentity> = identity.into_iter().collect();
-    let rebuilt = match request.rebuild {
-        true => Some(host.create_archive(&request.wimfile, Lock::Held)?),
+    let mut rebuilt = match request.rebuild || is_pipable || layout == Layout::Pipable {
+        true => Some(Destination::open(
+            host,
+            &request.wimfile,
+            Some(layout),
+            Lock::Held,
+        )?),
         false => None,
     };
-    pass_over.extend(rebuilt.iter().flat_map(|new| new.identities()));
+    pass_over.extend(rebuilt.iter().flat_map(Destination::identities));
     let scan = request.scan_options(host, &sources, fix, pass_over, &reporter)?;
     let mut scanned = sources.scan(&scan, &reporter)?;
     incremental.take_over(&mut scanned, Some(&archive), &reporter)?;
     let workers = host.workers(request.threads);
+    if layout == Layout::Pipable && !is_pipable {
+        warn_of_pipable(&reporter);
+    }
     announce(&options, workers.threads(), &reporter);
     let read_from = sources.all();
     let bases = incremental.bases();
@@ -434,22 +488,28 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         links_fixed: fix && sources.any_root(),
         ..new_image(&request, name, scanned, &read_from, &bases)
     };
-    let summary = match rebuilt {
+    let summary = match &mut rebuilt {
         None => write::append(archive, image, &options, &*workers, &reporter)?,
-        Some(new_archive) => {
-            let storage = new_archive.storage();
-            let summary = write::rebuild(
+        Some(destination) if layout == Layout::Pipable => {
+            let contents = Contents::of(&archive, Scope::OwnFile)?.with(image);
+            let to = destination.pipable();
+            pipable::write(to, contents, &options, &*workers, &reporter)?
+        }
+        Some(destination) => {
+            let storage = destination.storage()?;
+            write::rebuild(
                 &archive,
                 storage,
                 Some(image),
                 &options,
                 &*workers,
                 &reporter,
-            )?;
-            new_archive.commit()?;
-            summary
+            )?
         }
     };
+    if let Some(destination) = rebuilt {
+        destination.commit(host)?;
+    }
     finish(&summary, &request, &reporter)
 }
 

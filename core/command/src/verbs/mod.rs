@@ -4,6 +4,7 @@ mod apply;
 mod archive;
 mod capture;
 mod delete;
+mod destination;
 mod dir;
 mod export;
 mod extract;

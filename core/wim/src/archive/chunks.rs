@@ -208,6 +208,12 @@ impl ChunkMap {
         bounds.map(|bounds| (bounds[0], bounds[1] - bounds[0] - self.prefix))
     }
 
+    /// Bytes in front of the data of each stored chunk.
+    #[must_use]
+    pub fn prefix(&self) -> u64 {
+        self.prefix
+    }
+
     /// Uncompressed bytes in all.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -7,6 +7,8 @@ use crate::Error;
 pub enum Phase {
     /// Walking a source.
     Scan,
+    /// Reading file data to hash it, before anything is written.
+    Hash,
     /// Writing file data.
     Write,
     /// Computing an integrity table.

@@ -10,7 +10,7 @@ use super::pack::{Context, PackOptions, SolidOptions, SolidOrder, pack};
 use super::plan::{Files, sort_by_similarity};
 use crate::archive::{BlobPool, MetadataResource};
 use crate::format::{Compression, Guid, Header, HeaderFlags, Version};
-use crate::hash::Hasher;
+use crate::hash::{Hasher, Sha1};
 use crate::image::{Image, ImageNumbers};
 use crate::port::{Observer, OnUnreadable, Source, Storage, Workers};
 use crate::scan::Scanned;
@@ -114,11 +114,11 @@ pub fn capture(
     Ok(CaptureSummary { size, ..summary })
 }
 
-/// A GUID that depends on the images only.
-pub(super) fn guid_of(images: &[MetadataResource]) -> Guid {
+/// A GUID that depends only on the images, whose metadata has these hashes.
+pub(super) fn guid_of(images: impl IntoIterator<Item = Sha1>) -> Guid {
     let mut hasher = Hasher::new();
-    for metadata in images {
-        hasher.update(metadata.hash.as_bytes());
+    for hash in images {
+        hasher.update(hash.as_bytes());
     }
     let hash = hasher.finish();
     let mut guid = [0; 16];

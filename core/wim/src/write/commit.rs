@@ -40,7 +40,7 @@ pub(super) fn finish(commit: Commit<'_, '_>) -> Result<u64> {
         piece_size,
         observer,
     } = commit;
-    let storage = output.storage();
+    let storage = output.storage()?;
     header.blob_table = match kept_table {
         Some(table) => table,
         None => write_blob_table(&mut output, images, pool, header.part)?,

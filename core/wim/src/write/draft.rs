@@ -173,7 +173,7 @@ impl Draft {
             header.version = Version::Solid;
         }
         if self.guid_of_images {
-            header.guid = guid_of(&self.images);
+            header.guid = guid_of(self.images.iter().map(|metadata| metadata.hash));
         }
         commit::finish(Commit {
             output: Output::new(storage, self.position, self.recorder.take()),

@@ -7,7 +7,7 @@ use super::transfer::Transfer;
 use crate::archive::{Archive, BlobId};
 use crate::format::HeaderFlags;
 use crate::port::{Observer, Storage, Workers};
-use crate::xml::check_text;
+use crate::xml::{WimXml, check_text};
 use crate::{Error, ErrorKind, Result, text};
 
 /// An image of another archive that is to be in the one being written.
@@ -47,7 +47,7 @@ impl Draft {
     ) -> Result<u32> {
         self.write(storage, |draft, output| {
             let from = existing.from;
-            let element = draft.element_of(existing)?;
+            let element = element_of(&draft.xml, existing)?;
             let image = from.read_image(existing.index, &mut |_| {})?;
             let mut wanted: Vec<BlobId> = Vec::new();
             for (dentry, hash) in image.data() {
@@ -92,35 +92,35 @@ impl Draft {
             Ok(index)
         })
     }
+}
 
-    /// What the XML data is going to say about the image.
-    fn element_of(&self, existing: &Existing<'_>) -> Result<crate::xml::Element> {
-        let element = existing.from.xml.image(existing.index).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NoSuchImage,
-                format!("there is no image {}", existing.index),
-            )
-        })?;
-        let mut element = element.clone();
-        let own = [
-            ("NAME", existing.name.as_ref()),
-            ("DESCRIPTION", existing.description.as_ref()),
-        ];
-        let own = own
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
-        let more = existing.properties.iter();
-        for (name, value) in own.chain(more.map(|(name, value)| (&name[..], value))) {
-            check_text(name, value)?;
-            element.set_property(name, value)?;
-        }
-        let name = element.property("NAME").unwrap_or_default();
-        match self.xml.find(&name) {
-            None => Ok(element),
-            Some(index) => Err(Error::new(
-                ErrorKind::ImageNameInUse,
-                format!("there is already an image named {name:?} in the WIM, number {index}"),
-            )),
-        }
+/// What the XML data is going to say about the image.
+pub(super) fn element_of(xml: &WimXml, existing: &Existing<'_>) -> Result<crate::xml::Element> {
+    let element = existing.from.xml.image(existing.index).ok_or_else(|| {
+        Error::new(
+            ErrorKind::NoSuchImage,
+            format!("there is no image {}", existing.index),
+        )
+    })?;
+    let mut element = element.clone();
+    let own = [
+        ("NAME", existing.name.as_ref()),
+        ("DESCRIPTION", existing.description.as_ref()),
+    ];
+    let own = own
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let more = existing.properties.iter();
+    for (name, value) in own.chain(more.map(|(name, value)| (&name[..], value))) {
+        check_text(name, value)?;
+        element.set_property(name, value)?;
+    }
+    let name = element.property("NAME").unwrap_or_default();
+    match xml.find(&name) {
+        None => Ok(element),
+        Some(index) => Err(Error::new(
+            ErrorKind::ImageNameInUse,
+            format!("there is already an image named {name:?} in the WIM, number {index}"),
+        )),
     }
 }

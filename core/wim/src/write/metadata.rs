@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use wimforge_codec::{Format, Level};
 
-use super::blob_writer::{Slice, Streamed, StreamedEnd};
+use super::blob_writer::{PackedChunk, Slice, Streamed, StreamedEnd};
 use super::output::Output;
 use super::pack::{Packing, compress_chunks};
 use crate::archive::MetadataResource;
 use crate::format::metadata::{encode, encoded_size};
 use crate::format::resource::Chunking;
 use crate::format::{Compression, ResourceFlags, ResourceHeader};
-use crate::hash::Hasher;
+use crate::hash::{Hasher, Sha1};
 use crate::image::Image;
 use crate::port::{Ordered, Workers};
 use crate::{Error, ErrorKind, Result};
@@ -29,18 +29,30 @@ pub(crate) enum Metadata<'a> {
 }
 
 impl Metadata<'_> {
-    fn size(self) -> u64 {
+    /// Bytes of it.
+    pub fn size(self) -> u64 {
         match self {
             Metadata::Tree(image) => encoded_size(image),
             Metadata::Stored(bytes) => bytes.len() as u64,
         }
     }
 
-    fn encode(self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// Gives all of it, piece by piece.
+    pub fn encode(self, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match self {
             Metadata::Tree(image) => encode(image, out),
             Metadata::Stored(bytes) => bytes.chunks(BATCH).try_for_each(out),
         }
+    }
+
+    /// Its SHA-1.
+    pub fn hash(self) -> Result<Sha1> {
+        let mut hasher = Hasher::new();
+        self.encode(&mut |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        Ok(hasher.finish())
     }
 }
 
@@ -56,21 +68,8 @@ pub(crate) fn write_metadata(
     let compressed = match compression {
         Compression::None => None,
         Compression::Chunked(format, chunk_size) => {
-            let chunking = Chunking { total, chunk_size };
-            let mut result = None;
-            let slot = &mut result;
-            workers.scope(Box::new(|threads| {
-                let queue = Ordered::new(threads);
-                *slot = Some(write_compressed(
-                    output,
-                    metadata,
-                    chunking,
-                    (format, level),
-                    queue,
-                ));
-            }));
-            result
-                .unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")))?
+            let packing = (format, chunk_size, level);
+            write_compressed(output, metadata, packing, workers)?
         }
     };
     match compressed {
@@ -107,57 +106,17 @@ fn write_raw(
 fn write_compressed(
     output: &mut Output<'_>,
     metadata: Metadata<'_>,
-    chunking: Chunking,
-    (format, level): (Format, Level),
-    mut queue: Ordered<'_, '_, Result<Packing>>,
+    packing: (Format, u32, Level),
+    workers: &dyn Workers,
 ) -> Result<Option<MetadataResource>> {
+    let chunking = Chunking {
+        total: metadata.size(),
+        chunk_size: packing.1,
+    };
     let mut streamed = Streamed::begin(output, chunking)?;
-    let mut hasher = Hasher::new();
-    let chunk_size = chunking.chunk_size as usize;
-    let batch_size = BATCH.next_multiple_of(chunk_size);
-    let mut batch = Vec::with_capacity(batch_size);
-    let mut write = |packed: Option<Result<Packing>>| -> Result<bool> {
-        let Some(packed) = packed else {
-            return Ok(false);
-        };
-        for chunk in packed?.wait()? {
-            streamed.push(output, &chunk)?;
-        }
-        Ok(true)
-    };
-    let submit = |queue: &mut Ordered<'_, '_, Result<Packing>>, batch: Vec<u8>| {
-        queue.submit(move |state| {
-            let buffer = Arc::new(batch);
-            let starts = (0..buffer.len()).step_by(chunk_size);
-            let slices = starts.map(|start| Slice {
-                buffer: Arc::clone(&buffer),
-                range: start..(start + chunk_size).min(buffer.len()),
-            });
-            compress_chunks(state, format, chunk_size as u32, level, slices.collect())
-        });
-    };
-    metadata.encode(&mut |mut piece| {
-        hasher.update(piece);
-        while !piece.is_empty() {
-            let room = (batch_size - batch.len()).min(piece.len());
-            batch.extend_from_slice(&piece[..room]);
-            piece = &piece[room..];
-            if batch.len() == batch_size {
-                submit(
-                    &mut queue,
-                    std::mem::replace(&mut batch, Vec::with_capacity(batch_size)),
-                );
-                if queue.in_flight() > MOST_IN_FLIGHT {
-                    write(queue.oldest()?)?;
-                }
-            }
-        }
-        Ok(())
+    let hash = compress_in_order(metadata, packing, workers, &mut |chunk| {
+        streamed.push(output, chunk)
     })?;
-    if !batch.is_empty() {
-        submit(&mut queue, batch);
-    }
-    while write(queue.oldest()?)? {}
     match streamed.end(output)? {
         StreamedEnd::NotSmaller => Ok(None),
         StreamedEnd::Written(mut resource) => {
@@ -165,9 +124,94 @@ fn write_compressed(
             Ok(Some(MetadataResource {
                 file: 0,
                 resource,
-                hash: hasher.finish(),
+                hash,
             }))
         }
+    }
+}
+
+/// Gives the metadata in compressed chunks, in order. Returns its SHA-1.
+pub(super) fn compress_in_order(
+    metadata: Metadata<'_>,
+    packing: (Format, u32, Level),
+    workers: &dyn Workers,
+    each: &mut dyn FnMut(&PackedChunk) -> Result<()>,
+) -> Result<Sha1> {
+    let mut result = None;
+    let slot = &mut result;
+    workers.scope(Box::new(|threads| {
+        let batch_size = BATCH.next_multiple_of(packing.1 as usize);
+        let mut compression = InOrder {
+            queue: Ordered::new(threads),
+            packing,
+            batch_size,
+            batch: Vec::with_capacity(batch_size),
+            hasher: Hasher::new(),
+            each,
+        };
+        *slot = Some(compression.run(metadata));
+    }));
+    result.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")))
+}
+
+struct InOrder<'d, 'env> {
+    queue: Ordered<'d, 'env, Result<Packing>>,
+    packing: (Format, u32, Level),
+    batch_size: usize,
+    /// What comes next.
+    batch: Vec<u8>,
+    hasher: Hasher,
+    each: &'d mut dyn FnMut(&PackedChunk) -> Result<()>,
+}
+
+impl InOrder<'_, '_> {
+    fn run(&mut self, metadata: Metadata<'_>) -> Result<Sha1> {
+        metadata.encode(&mut |piece| self.take(piece))?;
+        self.submit();
+        while self.step()? {}
+        Ok(std::mem::take(&mut self.hasher).finish())
+    }
+
+    fn take(&mut self, mut piece: &[u8]) -> Result<()> {
+        self.hasher.update(piece);
+        while !piece.is_empty() {
+            let room = (self.batch_size - self.batch.len()).min(piece.len());
+            self.batch.extend_from_slice(&piece[..room]);
+            piece = &piece[room..];
+            if self.batch.len() == self.batch_size {
+                self.submit();
+                if self.queue.in_flight() > MOST_IN_FLIGHT {
+                    self.step()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let next = Vec::with_capacity(self.batch_size);
+        let buffer = Arc::new(std::mem::replace(&mut self.batch, next));
+        let (format, chunk_size, level) = self.packing;
+        self.queue.submit(move |state| {
+            let step = chunk_size as usize;
+            let slices = (0..buffer.len()).step_by(step).map(|start| Slice {
+                buffer: Arc::clone(&buffer),
+                range: start..(start + step).min(buffer.len()),
+            });
+            compress_chunks(state, format, chunk_size, level, slices.collect())
+        });
+    }
+
+    /// Takes the oldest result; false if there is none.
+    fn step(&mut self) -> Result<bool> {
+        let Some(packed) = self.queue.oldest()? else {
+            return Ok(false);
+        };
+        packed?.wait()?.iter().try_for_each(&mut *self.each)?;
+        Ok(true)
     }
 }
 

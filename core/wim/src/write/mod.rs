@@ -15,6 +15,7 @@ mod load;
 mod metadata;
 mod output;
 mod pack;
+pub mod pipable;
 mod plan;
 mod rebuild;
 mod split;

@@ -1,16 +1,22 @@
 //! The file being written, as a sequence with a memory of where it is.
 
-use crate::Result;
 use crate::format::integrity::Recorder;
-use crate::port::Storage;
+use crate::port::{Sink, Storage};
+use crate::{Error, ErrorKind, Result};
 
 /// Bytes collected before they are written.
 const BUFFER: usize = 256 << 10;
 
+/// Where it is written.
+enum To<'a> {
+    Storage(&'a dyn Storage),
+    Sink(&'a mut dyn Sink),
+}
+
 /// Writes a storage from a position on, in large pieces; small parts written before can be filled in
 /// and the tail cut off.
 pub struct Output<'a> {
-    storage: &'a dyn Storage,
+    to: To<'a>,
     /// What was not written yet; it belongs at `flushed`.
     buffer: Vec<u8>,
     flushed: u64,
@@ -22,11 +28,26 @@ impl<'a> Output<'a> {
     #[must_use]
     pub fn new(storage: &'a dyn Storage, position: u64, recorder: Option<Recorder>) -> Self {
         Self {
-            storage,
+            to: To::Storage(storage),
             buffer: Vec::with_capacity(BUFFER),
             flushed: position,
             recorder,
         }
+    }
+
+    /// Writes a pipe from its beginning. Nothing can be patched there, nor taken back.
+    pub fn to_sink(sink: &'a mut dyn Sink) -> Self {
+        Self {
+            to: To::Sink(sink),
+            buffer: Vec::with_capacity(BUFFER),
+            flushed: 0,
+            recorder: None,
+        }
+    }
+
+    /// From now on a recorder that stands at the end follows what is written.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
     }
 
     /// Where the next byte goes.
@@ -46,7 +67,7 @@ impl<'a> Output<'a> {
         if self.buffer.len() + data.len() > BUFFER {
             self.flush()?;
             if data.len() >= BUFFER {
-                self.storage.write_at(self.flushed, data)?;
+                self.to.write_at(self.flushed, data)?;
                 self.flushed += data.len() as u64;
                 return Ok(());
             }
@@ -71,7 +92,7 @@ impl<'a> Output<'a> {
             }
             None => {
                 self.flush()?;
-                self.storage.write_at(position, data)
+                self.storage()?.write_at(position, data)
             }
         }
     }
@@ -97,21 +118,42 @@ impl<'a> Output<'a> {
     /// What the storage returns.
     pub fn flush(&mut self) -> Result<()> {
         if !self.buffer.is_empty() {
-            self.storage.write_at(self.flushed, &self.buffer)?;
+            self.to.write_at(self.flushed, &self.buffer)?;
             self.flushed += self.buffer.len() as u64;
             self.buffer.clear();
         }
-        Ok(())
+        match &mut self.to {
+            To::Storage(_) => Ok(()),
+            To::Sink(sink) => sink.flush(),
+        }
     }
 
     /// The storage below.
-    #[must_use]
-    pub fn storage(&self) -> &'a dyn Storage {
-        self.storage
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if there is a pipe below.
+    pub fn storage(&self) -> Result<&'a dyn Storage> {
+        match self.to {
+            To::Storage(storage) => Ok(storage),
+            To::Sink(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "a pipe cannot be written with random access",
+            )),
+        }
     }
 
     /// Ends the recording of pieces for the integrity table.
     pub fn take_recorder(&mut self) -> Option<Recorder> {
         self.recorder.take()
+    }
+}
+
+impl To<'_> {
+    /// Writes at the end, which is at `position`.
+    fn write_at(&mut self, position: u64, data: &[u8]) -> Result<()> {
+        match self {
+            To::Storage(storage) => storage.write_at(position, data),
+            To::Sink(sink) => sink.write(data),
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::archive::{Archive, BlobId, ChunkMap, Chunks, Place};
-use crate::port::{Storage, WorkerState};
+use crate::format::Compression;
+use crate::port::{Storage, WorkerState, read_vec_at};
 use crate::{Error, ErrorKind, Result};
 
 /// Opens blobs of one archive.
@@ -95,6 +96,30 @@ pub(crate) struct OpenBlob<'a> {
 }
 
 impl OpenBlob<'_> {
+    /// The chunks of a part of the blob as they are stored, if they are compressed like this and the
+    /// blob has its resource for itself; the part is made of whole chunks.
+    pub fn stored_chunks(
+        &self,
+        compression: Compression,
+        offset: u64,
+        len: u64,
+    ) -> Result<Option<Vec<Vec<u8>>>> {
+        let Compression::Chunked(format, chunk_size) = compression else {
+            return Ok(None);
+        };
+        let is_alone = matches!(self.chunks, Chunks::Shared(_));
+        if !is_alone || self.chunks.format() != Some((format, chunk_size)) {
+            return Ok(None);
+        }
+        let size = u64::from(chunk_size);
+        let (first, count) = ((offset / size) as usize, len.div_ceil(size) as usize);
+        let chunks = self.chunks.stored().skip(first).take(count);
+        chunks
+            .map(|(at, size)| read_vec_at(self.storage, at + self.chunks.prefix(), size as usize))
+            .collect::<Result<_>>()
+            .map(Some)
+    }
+
     /// Fills the whole buffer from `offset` of the blob.
     pub fn read_exact(
         &self,
