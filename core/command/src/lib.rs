@@ -19,6 +19,7 @@ mod profile;
 mod report;
 mod solid;
 mod source_list;
+mod update_list;
 mod values;
 mod verbs;
 

@@ -52,7 +52,10 @@ pub fn parse(text: &[u8], name: &str) -> Result<Vec<ListedSource>, Failure> {
 }
 
 /// Splits a line at white space outside of quotes.
-fn words(mut line: &str) -> Result<Vec<String>, String> {
+///
+/// # Errors
+/// A sentence for the user.
+pub fn words(mut line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     while let Some(first) = line.chars().next() {
         let (word, rest) = match first {

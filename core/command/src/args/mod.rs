@@ -25,7 +25,7 @@ pub struct Verb {
 type Define = fn() -> Command;
 
 /// Every command.
-const VERBS: [(&str, Define); 12] = [
+const VERBS: [(&str, Define); 13] = [
     ("capture", capture::capture),
     ("append", capture::append),
     ("apply", read::apply),
@@ -37,6 +37,7 @@ const VERBS: [(&str, Define); 12] = [
     ("split", modify::split),
     ("optimize", modify::optimize),
     ("info", read::info),
+    ("update", modify::update),
     ("verify", read::verify),
 ];
 

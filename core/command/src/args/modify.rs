@@ -1,5 +1,6 @@
 //! Commands that write archives from archives.
 
+use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::read::references;
@@ -73,6 +74,74 @@ pub fn delete() -> Command {
         "Examples:\n  \
          wimforge delete data.wim 2\n  \
          wimforge delete data.wim \"Data, Monday\" --soft",
+    )
+}
+
+/// `update`.
+pub fn update() -> Command {
+    let command = Command::new("update")
+        .about("Add, delete and rename files of an image")
+        .arg(path("WIMFILE", "The archive").required(true))
+        .arg(operand(
+            "IMAGE",
+            "Index or name of the image; needed if there are several",
+        ))
+        .arg(option(
+            "command",
+            "COMMAND",
+            "A single command, instead of a list of them on standard input",
+        ))
+        .arg(
+            option(
+                "wimboot-config",
+                "FILE",
+                "Add FILE as the WIMBoot configuration",
+            )
+            .value_parser(PathBufValueParser::new()),
+        )
+        .arg(
+            option("config", "FILE", "add: patterns of paths to leave out")
+                .value_parser(PathBufValueParser::new()),
+        )
+        .arg(flag("force", "delete: what is not there is no error"))
+        .arg(flag(
+            "recursive",
+            "delete: directories too, with all below them",
+        ))
+        .arg(flag("dereference", "add: follow symbolic links"))
+        .arg(flag(
+            "unix-data",
+            "add: store owner, group, mode, devices and extended attributes",
+        ))
+        .arg(flag("no-acls", "add: store no security descriptors").alias("noacls"))
+        .arg(flag(
+            "strict-acls",
+            "add: fail if a security descriptor cannot be read in full",
+        ))
+        .arg(flag("no-replace", "add: do not replace files of the image"))
+        .arg(flag(
+            "rpfix",
+            "add: make absolute links relative to the root, if that is replaced",
+        ))
+        .arg(flag("norpfix", "add: keep absolute links as they are"))
+        .arg(flag(
+            "verbose",
+            "Print the names of everything that is added",
+        ))
+        .arg(flag("rebuild", "Write the whole WIM anew, without holes"))
+        .arg(references())
+        .arg(unsafe_compact())
+        .arg(threads());
+    integrity(command).after_help(
+        "Commands, one a line:\n  \
+         add [OPTION]... SOURCE DESTINATION\n  \
+         delete [--force] [--recursive] PATH\n  \
+         rename FROM TO\n\n\
+         Quote paths that contain spaces; lines that begin with # are comments. Either all changes are \
+         made or none.\n\n\
+         Examples:\n  \
+         wimforge update data.wim 1 --command='delete /tmp --recursive'\n  \
+         wimforge update data.wim 1 < changes.txt",
     )
 }
 

@@ -228,7 +228,7 @@ impl Request {
     ) -> Result<ScanOptions> {
         self.check_destination(sources, &pass_over)?;
         Ok(ScanOptions {
-            config: self.load_config(host, reporter)?,
+            config: load_config(host, self.config.as_deref(), &self.profile, reporter)?,
             fix_links: fix.then_some(self.outside_links),
             unix_data: self.unix_data,
             wanted: Wanted {
@@ -264,26 +264,29 @@ impl Request {
             false => Ok(()),
         }
     }
+}
 
-    fn load_config(&self, host: &dyn Host, reporter: &Reporter<'_>) -> Result<CaptureConfig> {
-        let case = archive::name_case(host, reporter);
-        let Some(path) = &self.config else {
-            return CaptureConfig::excluding(&self.profile.exclusions(), case);
-        };
-        let text = host.read_file(path, CONFIG_LIMIT).map_err(|error| {
-            Error::new(
-                ErrorKind::ReadConfig,
-                format!(
-                    "cannot read the capture configuration \"{}\"",
-                    path.display()
-                ),
-            )
-            .because(error)
-        })?;
-        CaptureConfig::parse(&text, &path.display().to_string(), case, &mut |warning| {
-            reporter.warning(warning);
-        })
-    }
+/// What is left out: as a configuration file says, or by default.
+pub(super) fn load_config(
+    host: &dyn Host,
+    config: Option<&Path>,
+    profile: &Profile,
+    reporter: &Reporter<'_>,
+) -> Result<CaptureConfig> {
+    let case = archive::name_case(host, reporter);
+    let Some(path) = config else {
+        return CaptureConfig::excluding(&profile.exclusions(), case);
+    };
+    let text = host.read_file(path, CONFIG_LIMIT).map_err(|error| {
+        let what = format!(
+            "cannot read the capture configuration \"{}\"",
+            path.display()
+        );
+        Error::new(ErrorKind::ReadConfig, what).because(error)
+    })?;
+    CaptureConfig::parse(&text, &path.display().to_string(), case, &mut |warning| {
+        reporter.warning(warning);
+    })
 }
 
 /// Options that contradict each other are an error.

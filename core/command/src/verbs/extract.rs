@@ -8,12 +8,13 @@ use wimforge_core::apply::{ApplySummary, Selected, Wildcards, drop_nested, find,
 use wimforge_core::archive::Archive;
 use wimforge_core::hash::{Hasher, Sha1};
 use wimforge_core::image::{DentryId, Image, StreamKind};
-use wimforge_core::port::{Feed, Sink, Target, WorkerState};
+use wimforge_core::port::{Sink, Target, WorkerState};
 use wimforge_core::scan::config::{decode_text, unquote};
 use wimforge_core::scan::glob::Case;
 use wimforge_core::text::Show;
 use wimforge_core::{Error, ErrorKind, Result};
 
+use super::sources::read_standard_input;
 use super::{apply, archive};
 use crate::failure::Failure;
 use crate::host::Host;
@@ -168,7 +169,7 @@ fn read_list(host: &dyn Host, name: &str) -> Result<Vec<String>, Failure> {
         Error::new(ErrorKind::Open, format!("cannot read the list \"{name}\"")).because(error)
     };
     let bytes = match name {
-        "-" => read_all(&mut *host.stdin()?)?,
+        "-" => read_standard_input(host)?,
         _ => host
             .read_file(Path::new(name), LIST_LIMIT)
             .map_err(cannot_read)?,
@@ -182,24 +183,6 @@ fn read_list(host: &dyn Host, name: &str) -> Result<Vec<String>, Failure> {
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
     Ok(lines.map(|line| unquote(line).to_owned()).collect())
-}
-
-fn read_all(feed: &mut dyn Feed) -> Result<Vec<u8>> {
-    let mut all = Vec::new();
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        let got = feed.read(&mut piece)?;
-        all.extend_from_slice(&piece[..got]);
-        if got == 0 {
-            return Ok(all);
-        }
-        if all.len() as u64 > LIST_LIMIT {
-            return Err(Error::new(
-                ErrorKind::Memory,
-                "the list of paths is too long",
-            ));
-        }
-    }
 }
 
 /// Says where each file goes. Files from different directories may have the same name; the later one

@@ -16,6 +16,7 @@ mod optimize;
 mod sources;
 mod split;
 mod text;
+mod update;
 mod verify;
 
 use crate::failure::Failure;
@@ -33,6 +34,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         "optimize" => optimize::run(host, invocation),
         "split" => split::split(host, invocation),
         "join" => split::join(host, invocation),
+        "update" => update::run(host, invocation),
         "extract" => extract::run(host, invocation),
         "dir" => dir::run(host, invocation),
         "info" => info::run(host, invocation),

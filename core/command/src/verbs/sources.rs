@@ -128,7 +128,8 @@ impl Sources {
     }
 }
 
-fn read_standard_input(host: &dyn Host) -> Result<Vec<u8>> {
+/// All of standard input.
+pub fn read_standard_input(host: &dyn Host) -> Result<Vec<u8>> {
     let mut input = host.stdin()?;
     let mut text = Vec::new();
     let mut buffer = vec![0; 64 << 10];
@@ -138,7 +139,7 @@ fn read_standard_input(host: &dyn Host) -> Result<Vec<u8>> {
             size => text.extend_from_slice(&buffer[..size]),
         }
         if text.len() as u64 > LIST_LIMIT {
-            let what = format!("the list of sources has more than {LIST_LIMIT} bytes");
+            let what = format!("standard input has more than {LIST_LIMIT} bytes");
             return Err(Error::new(ErrorKind::Memory, what));
         }
     }

@@ -272,6 +272,12 @@ impl Image {
         self.root = Some(root);
     }
 
+    /// Gives a dentry another name, without a short one. Its directory has to get its children anew.
+    pub fn set_name(&mut self, dentry: DentryId, name: NameRef) {
+        self.dentries[dentry.index()].name = name;
+        self.short_names.remove(&dentry);
+    }
+
     /// Gives a dentry its short name; an empty one takes it away.
     pub fn set_short_name(&mut self, dentry: DentryId, name: NameRef) {
         if name.is_empty() {
@@ -340,6 +346,13 @@ impl Image {
     /// Data, to be changed.
     pub fn content_mut(&mut self, id: ContentId) -> &mut Content {
         &mut self.contents[id.index()]
+    }
+
+    /// Fills in the sizes of contents; `None` for what is not known, which counts as nothing.
+    pub fn set_sizes(&mut self, size: impl Fn(&Sha1) -> Option<u64>) {
+        for content in self.contents.iter_mut().skip(1) {
+            content.size = size(&content.hash).unwrap_or(0);
+        }
     }
 
     /// Gives back memory that growing vectors hold in reserve.

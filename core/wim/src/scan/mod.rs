@@ -4,6 +4,7 @@
 //! and builds an [`Image`] together with the list of data that is still to be read.
 
 pub mod config;
+mod edit;
 pub mod glob;
 mod inode;
 mod links;
@@ -13,6 +14,7 @@ mod template;
 mod walk;
 
 pub use config::CaptureConfig;
+pub use edit::{Depth, Missing};
 pub use links::OutsideLinks;
 pub use overlay::Overlay;
 pub use scanned::{Origin, Pending, ScanOptions, Scanned, UNIX_DATA_STREAM, UnixDataForm};

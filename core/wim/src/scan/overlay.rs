@@ -146,7 +146,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn is_directory(&self, dentry: DentryId) -> bool {
+    pub(super) fn is_directory(&self, dentry: DentryId) -> bool {
         let inode = self.scanned.image.inode_of(dentry);
         inode.attributes.is_directory()
     }

@@ -23,8 +23,8 @@ pub struct Scanner<'a> {
     /// The sources so far: the number of dentries before each, and its name.
     sources: Vec<(usize, String)>,
     since_report: u32,
-    /// Files were replaced by those of later sources.
-    replaced: bool,
+    /// Files were taken out of the tree, such as those that later sources replace.
+    pub(super) replaced: bool,
     /// Directories that turned out to be unreadable when they were in the tree already.
     left_out: HashSet<InodeId>,
 }

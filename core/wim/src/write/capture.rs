@@ -155,47 +155,17 @@ pub(super) fn add_image(
     for base in new.bases {
         pool.add_elsewhere(base)?;
     }
-    let Scanned {
-        mut image,
-        mut pending,
-        inline,
-        skipped,
-        ..
-    } = new.scanned;
-    if let Some(solid) = options.solid {
-        header.version = Version::Solid;
-        if solid.order == SolidOrder::Similarity {
-            sort_by_similarity(&mut pending, &image);
-        }
-    }
-    let loader = Loader {
+    let data = TreeData {
         sources: new.sources,
-        inline: &inline,
         latest_time: new.latest_time,
-        blobs: None,
+        compression: header.compression,
     };
-    let context = Context {
-        loader: &loader,
-        options: options.packing(header.compression),
-        workers,
-        observer,
-        done_before: 0,
-    };
-    // What is known already, from a template, and stored already needs not be read.
-    pending.retain(|pending| {
-        let content = image.content(pending.content);
-        content.hash.is_zero() || pool.find(&content.hash).is_none()
-    });
-    let mut files = Files::new(&mut image, &pending);
-    pack(&mut files, pool, output, &context)?;
-    let unreadable = files.unreadable;
-    drop(pending);
-    image.remove_files(&unreadable)?;
-    count_references(&image, pool);
-    let tree = Metadata::Tree(&image);
-    let metadata = write_metadata(output, tree, header.compression, options.level, workers)?;
-    let numbers = ImageNumbers::of(&image, |content| content.size);
-    xml.set_numbers(index, &numbers, Some(options.now), options.now);
+    if options.solid.is_some() {
+        header.version = Version::Solid;
+    }
+    let stored = store_tree(new.scanned, &data, output, pool, options, workers, observer)?;
+    let metadata = stored.metadata;
+    xml.set_numbers(index, &stored.numbers, Some(options.now), options.now);
     if let Some(element) = xml.image_mut(index) {
         for (name, value) in &new.properties {
             element.set_property(name, value)?;
@@ -214,10 +184,80 @@ pub(super) fn add_image(
         metadata,
         summary: CaptureSummary {
             image: index,
-            numbers,
-            skipped: skipped + unreadable.len() as u64,
+            numbers: stored.numbers,
+            skipped: stored.skipped,
             size: 0,
         },
+    })
+}
+
+/// Where the data of a tree comes from and how it is stored.
+pub(super) struct TreeData<'a> {
+    pub sources: &'a [&'a dyn Source],
+    pub latest_time: Option<FileTime>,
+    pub compression: Compression,
+}
+
+/// A tree whose data and metadata are written.
+pub(super) struct StoredTree {
+    pub metadata: MetadataResource,
+    pub numbers: ImageNumbers,
+    /// Files that could not be read, those of the scan included.
+    pub skipped: u64,
+}
+
+/// Writes the data and the metadata of a tree, and counts its references.
+pub(super) fn store_tree(
+    scanned: Scanned,
+    data: &TreeData<'_>,
+    output: &mut Output<'_>,
+    pool: &mut BlobPool,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<StoredTree> {
+    let Scanned {
+        mut image,
+        mut pending,
+        inline,
+        skipped,
+        ..
+    } = scanned;
+    if options
+        .solid
+        .is_some_and(|solid| solid.order == SolidOrder::Similarity)
+    {
+        sort_by_similarity(&mut pending, &image);
+    }
+    let loader = Loader {
+        sources: data.sources,
+        inline: &inline,
+        latest_time: data.latest_time,
+        blobs: None,
+    };
+    let context = Context {
+        loader: &loader,
+        options: options.packing(data.compression),
+        workers,
+        observer,
+        done_before: 0,
+    };
+    // What is known already, from a template, and stored already needs not be read.
+    pending.retain(|pending| {
+        let content = image.content(pending.content);
+        content.hash.is_zero() || pool.find(&content.hash).is_none()
+    });
+    let mut files = Files::new(&mut image, &pending);
+    pack(&mut files, pool, output, &context)?;
+    let unreadable = files.unreadable;
+    drop(pending);
+    image.remove_files(&unreadable)?;
+    count_references(&image, pool);
+    let tree = Metadata::Tree(&image);
+    Ok(StoredTree {
+        metadata: write_metadata(output, tree, data.compression, options.level, workers)?,
+        numbers: ImageNumbers::of(&image, |content| content.size),
+        skipped: skipped + unreadable.len() as u64,
     })
 }
 

@@ -84,7 +84,7 @@ impl Draft {
     }
 
     /// One reference less.
-    fn release(&mut self, hash: &Sha1) {
+    pub(super) fn release(&mut self, hash: &Sha1) {
         if let Some(id) = self.blobs.find(hash) {
             let references = &mut self.blobs.get_mut(id).references;
             *references = references.saturating_sub(1);

@@ -22,6 +22,7 @@ mod split;
 mod supply;
 mod tables;
 mod transfer;
+mod update;
 
 pub use append::{append, check_appendable};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
@@ -30,6 +31,7 @@ pub use export::Existing;
 pub use pack::{SolidOptions, SolidOrder};
 pub use rebuild::{Rebuild, Recompress, Scope, rebuild};
 pub use split::Split;
+pub use update::{ChangedImage, fill_in_sizes};
 
 #[cfg(test)]
 mod tests;
