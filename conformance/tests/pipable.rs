@@ -70,6 +70,7 @@ fn written_to_files() {
         source.assert_restored(&wimforge, &theirs, 1, rules);
         let bytes = fs::read(&ours).expect("read");
         assert_restored_from_pipe(&source, &wimlib, &bytes, "1");
+        assert_restored_from_pipe(&source, &wimforge, &bytes, "1");
     }
 }
 
@@ -88,6 +89,7 @@ fn written_to_standard_output() {
         assert!(run.err().contains("Scanning"), "information goes aside");
         let _verified = wimlib.verify(&ours).ok();
         assert_restored_from_pipe(&source, &wimlib, run.stdout(), "Name");
+        assert_restored_from_pipe(&source, &wimforge, run.stdout(), "Name");
         let theirs = captured(&source, &wimlib, "theirs.wim", &Options::default());
         source.assert_restored(&wimforge, &ours, 1, rules_for(&Options::default()));
         assert!(wimforge.show("info", &theirs, &[]).succeeded());
@@ -139,7 +141,9 @@ fn appended_to() {
         if expected == b"WLPWM" {
             let bytes = fs::read(&ours).expect("read");
             assert_restored_from_pipe(&source, &wimlib, &bytes, "1");
+            assert_restored_from_pipe(&source, &wimforge, &bytes, "1");
             assert_restored_from_pipe(&other, &wimlib, &bytes, "second");
+            assert_restored_from_pipe(&other, &wimforge, &bytes, "second");
         }
     }
     // An ordinary archive becomes pipable.
@@ -175,6 +179,11 @@ fn pipable_deltas() {
     let mut both = fs::read(&delta).expect("read");
     both.extend(fs::read(&base).expect("read"));
     assert_restored_from_pipe(&source, &wimlib, &both, "1");
+    assert_restored_from_pipe(&source, &wimforge, &both, "1");
+    let target = source.scratch.join("nowhere");
+    let call = wimforge.call(["apply", "-", "1"]).arg(&target);
+    let delta = fs::read(&delta).expect("read");
+    let _missing = call.run_fed(&delta).refused_with(55, &["base"]);
 }
 
 #[test]
@@ -222,4 +231,46 @@ fn destinations_that_take_no_more() {
         .args(["-c", &line])
         .run();
     let _refused = run.refused_with(72, &["standard output"]);
+}
+
+#[test]
+fn what_wimlib_writes_into_a_pipe() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&tree());
+    for compression in COMPRESSIONS {
+        let wim = captured(&source, &wimlib, "theirs.wim", &Options::with(compression));
+        let bytes = fs::read(&wim).expect("read");
+        assert_restored_from_pipe(&source, &wimforge, &bytes, "1");
+    }
+}
+
+#[test]
+fn pipes_that_are_damaged_or_end_early() {
+    let wimforge = Imager::plain();
+    let source = Source::new(&fixed::everything());
+    let wim = captured(&source, &wimforge, "a.wim", &Options::default());
+    let bytes = fs::read(&wim).expect("read");
+    let apply = |bytes: &[u8]| {
+        let dir = Scratch::new();
+        let call = wimforge.call(["apply", "-", "1"]).arg(dir.join("out"));
+        call.run_fed(bytes)
+    };
+    // Cut off anywhere before the last data.
+    for end in [1, 100, 208, 240, 300, 1000, 2000, bytes.len() / 2] {
+        let _refused = apply(&bytes[..end]).refused();
+    }
+    // What comes from the pipe is checked before it is believed.
+    for at in (0..bytes.len() - 3000).step_by(bytes.len() / 97) {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0x55;
+        let run = apply(&bad);
+        // The header and names in the XML data are protected by nothing.
+        assert!(run.code() != 0 || at < 208 + 40, "byte {at}");
+    }
+    let ordinary = source.captured(&wimforge, "b.wim", &Options::default());
+    let ordinary = fs::read(ordinary).expect("read");
+    let _refused = apply(&ordinary).refused_with(44, &["not pipable"]);
+    let _refused = apply(b"something else altogether, and long enough to be a header, or so it seems, although it takes quite some words to fill two hundred and eight bytes, which is what the header of a WIM has, neither more nor less.").refused_with(43, &[]);
 }

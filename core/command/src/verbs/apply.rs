@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, apply};
-use wimforge_core::archive::Archive;
+use wimforge_core::Limits;
+use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, apply, apply_piped};
+use wimforge_core::archive::{Archive, PipedArchive};
 use wimforge_core::{Error, ErrorKind};
 
 use super::archive::{self, Selected};
@@ -31,6 +32,16 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         None => (None, PathBuf::from(first)),
     };
     let options = options(matches)?;
+    if path.as_os_str() == "-" {
+        return from_pipe(
+            host,
+            matches,
+            operand.as_deref(),
+            &target,
+            &options,
+            &reporter,
+        );
+    }
     let archive = archive::open_set(host, &path, matches, &reporter)?;
     if matches.get_flag("check") {
         archive::check(&archive, &path, &reporter)?;
@@ -52,6 +63,57 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
             }
         }
     }
+    reporter.line("Done applying WIM image.");
+    Ok(0)
+}
+
+/// Restores an image from standard input, in one pass.
+fn from_pipe(
+    host: &dyn Host,
+    matches: &ArgMatches,
+    operand: Option<&str>,
+    target: &Path,
+    options: &ApplyOptions,
+    reporter: &Reporter<'_>,
+) -> Result<u8, Failure> {
+    let pipe = Path::new("-");
+    for (option, given) in [
+        ("check", matches.get_flag("check")),
+        ("ref", matches.contains_id("ref")),
+    ] {
+        if given {
+            let what = format!("--{option} is not possible for a WIM that comes from a pipe");
+            return Err(Error::new(ErrorKind::Parameter, what).into());
+        }
+    }
+    let mut input = host.stdin()?;
+    let (mut piped, known) = PipedArchive::open(&mut *input, &Limits::default())?;
+    let index = match archive::select(&known, operand, pipe)? {
+        Selected::One(index) => index,
+        Selected::All => {
+            let what = "only one image can be restored from a pipe";
+            return Err(Error::new(ErrorKind::Parameter, what).into());
+        }
+    };
+    let name = known.xml.name(index);
+    reporter.line(&format!(
+        "Applying image {index} (\"{name}\") from standard input to directory \"{}\"",
+        target.display()
+    ));
+    let directory = host.open_target(target)?;
+    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
+    let workers = host.workers(threads);
+    let summary = apply_piped(
+        &mut piped,
+        known,
+        index,
+        &*directory,
+        options,
+        &*workers,
+        reporter,
+    )?;
+    reporter.end_line();
+    summarise(&summary, reporter);
     reporter.line("Done applying WIM image.");
     Ok(0)
 }

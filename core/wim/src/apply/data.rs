@@ -21,8 +21,8 @@ use crate::{Error, ErrorKind, Result, text};
 /// Zeros are left out of sparse files in blocks of this size.
 const BLOCK: usize = 4096;
 
-/// A file that is being written in parts.
-type OpenFile<'a> = Arc<dyn TargetFile + 'a>;
+/// A file that is being written in parts, and its size.
+type OpenFile<'a> = (Arc<dyn TargetFile + 'a>, u64);
 
 /// Makes the files of a plan. Shared by all workers.
 pub(super) struct Writer<'a> {
@@ -347,24 +347,31 @@ impl Receiver for Writer<'_> {
         Ok(())
     }
 
-    fn begin(&self, index: usize) -> Result<()> {
+    fn begin(&self, index: usize, size: u64) -> Result<()> {
         let Some(&first) = self.plan.files_of_blob(index).first() else {
             return Ok(());
         };
         let path = self.first_path(first);
-        let file: OpenFile<'_> = Arc::from(self.target.create_file(&path)?);
+        let users = self.plan.files_of_blob(index).iter();
+        if users
+            .clone()
+            .any(|&number| self.file(number).what == What::Link)
+        {
+            let what = format!("reparse data of {size} bytes is impossible");
+            return Err(Error::new(ErrorKind::ReparseData, what).at(text::Show(&path)));
+        }
+        let file: Arc<dyn TargetFile + '_> = Arc::from(self.target.create_file(&path)?);
         if self.is_sparse(first) {
-            let size = self.archive.blobs.get(self.plan.blobs[index]).size;
             file.set_len(size)
                 .map_err(|error| error.at(text::Show(&path)))?;
         }
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(index, file);
+        open.insert(index, (file, size));
         Ok(())
     }
 
     fn part(&self, index: usize, offset: u64, data: &[u8]) -> Result<()> {
-        let Some(file) = self.open_file(index) else {
+        let Some((file, _)) = self.open_file(index) else {
             return Ok(());
         };
         let first = self.plan.files_of_blob(index).first();
@@ -382,7 +389,7 @@ impl Receiver for Writer<'_> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let file = open.remove(&index);
         drop(open);
-        let (Some(file), Some((&first, others))) =
+        let (Some((file, size)), Some((&first, others))) =
             (file, self.plan.files_of_blob(index).split_first())
         else {
             return Ok(());
@@ -391,7 +398,6 @@ impl Receiver for Writer<'_> {
             return Ok(());
         }
         let path = self.first_path(first);
-        let size = self.archive.blobs.get(self.plan.blobs[index]).size;
         if damage.is_some() {
             // Parts may be missing at the end.
             file.set_len(size)

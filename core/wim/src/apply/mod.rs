@@ -14,17 +14,19 @@ mod data;
 mod find;
 mod metadata;
 mod names;
+mod piped;
 mod plan;
 
 use std::sync::atomic::AtomicU64;
 
 pub use self::find::{Wildcards, drop_nested, find};
+pub use self::piped::apply_piped;
 
 use self::data::Writer;
 use self::plan::{FileNumber, Plan};
 use crate::archive::Archive;
 use crate::archive::sweep::sweep;
-use crate::format::HeaderFlags;
+use crate::format::{Header, HeaderFlags};
 use crate::image::{DentryId, Image};
 use crate::port::{Event, Observer, Ordered, Phase, Target, Unit, Workers};
 use crate::{Error, ErrorKind, Result, text};
@@ -56,6 +58,17 @@ pub struct ApplyOptions {
     pub no_acls: bool,
     /// Restore what can be read of damaged files.
     pub recover_data: bool,
+}
+
+impl ApplyOptions {
+    /// Whether links are fixed when they come from an archive with this header.
+    fn fixes_links(&self, header: &Header) -> bool {
+        match self.links {
+            LinkFixing::Fix => true,
+            LinkFixing::Keep => false,
+            LinkFixing::AsArchive => header.flags.contains(HeaderFlags::RP_FIX),
+        }
+    }
 }
 
 /// A part of an image and where it goes.
@@ -139,11 +152,7 @@ pub fn restore(
     observer: &dyn Observer,
 ) -> Result<ApplySummary> {
     let plan = Plan::new(archive, image, selected, target, options, observer)?;
-    let fix_links = match options.links {
-        LinkFixing::Fix => true,
-        LinkFixing::Keep => false,
-        LinkFixing::AsArchive => archive.header().flags.contains(HeaderFlags::RP_FIX),
-    };
+    let fix_links = options.fixes_links(archive.header());
     let writer = Writer::new(archive, image, &plan, target, options, fix_links);
     let run = Run {
         plan: &plan,
@@ -153,11 +162,7 @@ pub fn restore(
         observer,
         created: AtomicU64::new(0),
     };
-    run.make_directories()?;
-    run.make_files_without_data()?;
-    observer.event(&Event::Finished {
-        phase: Phase::CreateFiles,
-    });
+    run.begin()?;
     let mut damaged = 0;
     sweep(
         archive,
@@ -185,15 +190,12 @@ pub fn restore(
     run.set_directory_metadata()?;
     writer.warn(observer);
     Ok(ApplySummary {
-        directories: plan.directories.len() as u64,
-        files: plan.files.len() as u64,
-        hard_links: (plan.names.len() - plan.files.len()) as u64,
         bytes: plan
             .blobs
             .iter()
             .fold(0, |sum, &id| archive.blobs.get(id).size.saturating_add(sum)),
-        skipped: plan.skipped,
         damaged,
+        ..run.summary()
     })
 }
 
@@ -211,6 +213,27 @@ struct Run<'a, 'w> {
 }
 
 impl Run<'_, '_> {
+    /// Makes everything that needs no data.
+    fn begin(&self) -> Result<()> {
+        self.make_directories()?;
+        self.make_files_without_data()?;
+        self.observer.event(&Event::Finished {
+            phase: Phase::CreateFiles,
+        });
+        Ok(())
+    }
+
+    /// What the plan says; nothing of the data.
+    fn summary(&self) -> ApplySummary {
+        ApplySummary {
+            directories: self.plan.directories.len() as u64,
+            files: self.plan.files.len() as u64,
+            hard_links: (self.plan.names.len() - self.plan.files.len()) as u64,
+            skipped: self.plan.skipped,
+            ..ApplySummary::default()
+        }
+    }
+
     fn check_cancelled(&self) -> Result<()> {
         match self.observer.cancelled() {
             true => Err(Error::new(ErrorKind::Cancelled, "stopped while restoring")),

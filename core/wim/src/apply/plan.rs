@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::names::{Name, Paths};
 use super::{ApplyOptions, Selected};
-use crate::archive::{Archive, BlobId};
+use crate::archive::{Archive, BlobId, Place};
 use crate::hash::Sha1;
 use crate::image::items::UNIX_DATA;
 use crate::image::{
@@ -354,6 +354,8 @@ impl Planner<'_, '_> {
         });
         let blob =
             stream.and_then(|stream| self.archive.blobs.find(&image.content(stream.content).hash));
+        // From a pipe it cannot be had at this point.
+        let blob = blob.filter(|&blob| self.archive.blobs.get(blob).place != Place::Elsewhere);
         let Some(blob) = blob else {
             return Ok(());
         };

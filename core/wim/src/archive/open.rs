@@ -89,6 +89,24 @@ impl Archive {
         Ok(archive)
     }
 
+    /// An archive of which only header and XML data are at hand.
+    pub(super) fn without_data(
+        storage: Arc<dyn Storage + Send>,
+        header: Header,
+        xml: WimXml,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            files: vec![ArchiveFile { storage, header }],
+            xml,
+            images: Vec::new(),
+            blobs: BlobPool::default(),
+            size: 0,
+            warnings: Vec::new(),
+            limits,
+        }
+    }
+
     /// The header of the file that was opened.
     #[must_use]
     pub fn header(&self) -> &Header {

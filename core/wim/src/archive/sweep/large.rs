@@ -48,7 +48,7 @@ impl<'env> Driver<'_, 'env> {
             }
             Err(error) => {
                 if self.receiver.takes_damaged() {
-                    self.receiver.begin(item.index)?;
+                    self.receiver.begin(item.index, blob.size)?;
                     self.receiver.end(item.index, Some(&error))?;
                 }
                 // Results before this one are still on their way.
@@ -125,7 +125,7 @@ impl<'env> Driver<'_, 'env> {
             let is_whole = open.start >= piece.start && open.end <= piece.end;
             if !is_whole && open.start >= piece.start {
                 let body = if is_large {
-                    self.receiver.begin(open.index)?;
+                    self.receiver.begin(open.index, blob.size)?;
                     Body::Hashed(Hasher::new())
                 } else {
                     Body::Collected(Vec::with_capacity(blob.size as usize))

@@ -53,8 +53,8 @@ pub(crate) trait Receiver: Sync {
     /// All data of a blob. `damage` says what is wrong with it.
     fn whole(&self, index: usize, data: &[u8], damage: Option<&Error>) -> Result<()>;
 
-    /// A blob comes in parts.
-    fn begin(&self, index: usize) -> Result<()>;
+    /// A blob of `size` bytes comes in parts.
+    fn begin(&self, index: usize, size: u64) -> Result<()>;
 
     /// A part of a blob; they come in any order. Its hash is not known yet.
     fn part(&self, index: usize, offset: u64, data: &[u8]) -> Result<()>;

@@ -29,7 +29,7 @@ impl Receiver for Keep {
         Ok(())
     }
 
-    fn begin(&self, index: usize) -> Result<()> {
+    fn begin(&self, index: usize, _size: u64) -> Result<()> {
         assert!(self.0.lock().unwrap().insert(index, Vec::new()).is_none());
         Ok(())
     }

@@ -133,7 +133,7 @@ impl Receiver for Links<'_> {
         Ok(())
     }
 
-    fn begin(&self, _index: usize) -> Result<()> {
+    fn begin(&self, _index: usize, _size: u64) -> Result<()> {
         Ok(())
     }
 
