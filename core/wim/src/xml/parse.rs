@@ -117,12 +117,55 @@ impl Parser {
 }
 
 fn element(start: &BytesStart<'_>) -> Result<Element> {
-    let mut element = Element::new(start.name().as_ref());
+    let mut element = Element::new(checked_name(start.name().as_ref())?);
     for attribute in start.attributes() {
         let attribute = attribute.map_err(malformed)?;
         let value = quick_xml::escape::unescape(&attribute.value).map_err(malformed)?;
-        let name = attribute.key.as_ref().to_owned();
-        element.attributes.push((name, value.into_owned()));
+        let name = checked_name(attribute.key.as_ref())?;
+        element
+            .attributes
+            .push((name.to_owned(), value.into_owned()));
     }
     Ok(element)
+}
+
+/// The name, if XML allows it: the reader takes anything, and what is written has to be readable again.
+/// (Extensible Markup Language 1.0, fifth edition, productions 4 and 4a.)
+fn checked_name(name: &str) -> Result<&str> {
+    let starts = |c: char| {
+        matches!(c, ':' | 'A'..='Z' | '_' | 'a'..='z' | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}'
+            | '\u{F8}'..='\u{2FF}' | '\u{370}'..='\u{37D}' | '\u{37F}'..='\u{1FFF}'
+            | '\u{200C}' | '\u{200D}' | '\u{2070}'..='\u{218F}' | '\u{2C00}'..='\u{2FEF}'
+            | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}'
+            | '\u{10000}'..='\u{EFFFF}')
+    };
+    let goes_on = |c: char| {
+        matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
+            || starts(c)
+    };
+    match name.starts_with(starts) && name.chars().all(goes_on) {
+        true => Ok(name),
+        false => Err(malformed(format_args!("{name:?} is no name"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Element> {
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        parse(&bytes, &Limits::default())
+    }
+
+    #[test]
+    fn names_are_names() {
+        for good in ["<WIM/>", "<a:b-c.1 \u{e9}=''/>", "<_/>"] {
+            assert!(parsed(good).is_ok(), "{good}");
+        }
+        for bad in ["<X//>", "<1/>", "<a b/='1'/>", "<a\u{1}/>", "<-a/>"] {
+            let error = parsed(bad).expect_err(bad);
+            assert_eq!(error.kind(), ErrorKind::Xml, "{bad}");
+        }
+    }
 }
