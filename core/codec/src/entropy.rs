@@ -36,10 +36,30 @@ const LOG: [u16; STEPS + 1] = {
 
 /// log2(x) in units of 2^-FRACTION, for x > 0.
 #[inline(always)]
-pub(crate) fn log2(x: u32) -> u32 {
+pub(crate) const fn log2(x: u32) -> u32 {
     let top = 31 - (x | 1).leading_zeros();
-    let rest = ((u64::from(x) << (31 - top)) >> (31 - 8)) as usize & (STEPS - 1);
-    (top << FRACTION) + u32::from(LOG[rest])
+    let rest = (((x as u64) << (31 - top)) >> (31 - 8)) as usize & (STEPS - 1);
+    (top << FRACTION) + LOG[rest] as u32
+}
+
+/// x · log2(x) for small x.
+const TIMES_LOG: [u32; 512] = {
+    let mut table = [0; 512];
+    let mut x = 1;
+    while x < table.len() {
+        table[x] = x as u32 * log2(x as u32);
+        x += 1;
+    }
+    table
+};
+
+/// x · log2(x) in units of 2^-FRACTION; 0 for 0.
+#[inline(always)]
+pub(crate) fn times_log2(x: u32) -> u64 {
+    match TIMES_LOG.get(x as usize) {
+        Some(&product) => u64::from(product),
+        None => u64::from(x) * u64::from(log2(x)),
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ mod encode;
 mod far;
 mod items;
 mod parse;
-mod prefetch;
+pub(crate) mod prefetch;
 mod range_coder;
 mod slots;
 mod state;

@@ -10,7 +10,7 @@ mod leaf {
 
     /// Announces that `slice[index]` will be used soon. An index past the end is ignored.
     #[inline(always)]
-    pub(in super::super) fn prefetch<T>(slice: &[T], index: usize) {
+    pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         if let Some(place) = slice.get(index) {
             // SAFETY: the instruction is part of every x86-64 processor (SSE) and reads nothing.
@@ -23,7 +23,7 @@ mod leaf {
 mod leaf {
     /// Does nothing here.
     #[inline(always)]
-    pub(in super::super) fn prefetch<T>(_: &[T], _: usize) {}
+    pub(crate) fn prefetch<T>(_: &[T], _: usize) {}
 }
 
-pub(super) use leaf::prefetch;
+pub(crate) use leaf::prefetch;

@@ -7,47 +7,74 @@
 //! pass: its later parts already see the consequences of the earlier ones.
 
 use crate::entropy::{BIT, log2};
+use crate::matchfinder::tables::NEAR;
 
 use super::block::{Frequencies, Item};
-use super::offset::{EXTRA, MAX_SLOTS};
+use super::offset::EXTRA;
 use super::{ALIGNED, HEADERS, LENGTHS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
 
-/// Lengths below this have their whole cost in one row per slot.
-pub(super) const NEAR: usize = 15;
-/// Elements of such a row before that for length 0. Groups of lengths touch them.
-pub(super) const BEFORE: usize = 1;
 /// How much more an item chosen by the optimal parser counts than one of the rough parse.
 const WEIGHT: u32 = 4;
 /// A cost that no path reaches.
-const NEVER: u64 = 1 << 62;
+pub(super) const NEVER: f64 = (1u64 << 50) as f64;
 
-/// What items cost, in units of 2^-8 bits, arranged for the parser: in the upper half of a word, with
-/// the length in the lower half, where an item has it.
+/// What items cost, arranged for the parser as [`Step`]s.
 #[derive(Debug)]
 pub(super) struct Model {
-    pub(super) literal: [u32; LITERALS],
-    /// By slot and length: main symbol, length symbol, and extra bits without the low three of slots
-    /// from 8 on. Lengths 0 and 1 are out of reach.
-    pub(super) near: [[u64; BEFORE + NEAR]; MAX_SLOTS],
-    /// The same for header 7 without the length symbol.
-    pub(super) far: [u32; MAX_SLOTS],
+    pub(super) literal: [Step; LITERALS],
+    /// Explicit matches of lengths 2 to 8, by [`lane_index`]: main symbol and extra bits, without the
+    /// low three of an aligned block. Slot 2 stands for "no match" here.
+    pub(super) near: [Step; LANES],
+    /// Matches at recent offsets, by their index and length − 1; a length of 1 is out of reach.
+    pub(super) recent: [[Step; NEAR]; 3],
+    /// Matches longer than that, by slot, without the length symbol.
+    pub(super) far: [Step; SLOTS],
     /// Length symbols by length.
-    pub(super) length: [u64; MAX_MATCH + 1],
-    /// The low three bits of adjusted offsets in slots from 8 on.
-    pub(super) aligned: [u32; ALIGNED],
+    pub(super) length: [Step; MAX_MATCH + 1],
+    /// What the low three bits of adjusted offsets cost in an aligned block, for slots below 8 (first
+    /// half: nothing) and from 8 on.
+    pub(super) aligned: [Step; 2 * ALIGNED],
+    /// Whether the block looks like an aligned one.
+    pub(super) is_aligned: bool,
     slots: usize,
     freqs: Frequencies,
 }
+
+/// The item that a way ends with, short enough to be kept beside the cost: the length in nine bits and
+/// above them the index of a recent offset (0 for a literal) or [`EXPLICIT`].
+pub(super) type Last = u32;
+/// An explicit offset. Which one, the position the item starts at and the length tell.
+pub(super) const EXPLICIT: u32 = 3;
+
+/// Makes one of its parts.
+#[inline(always)]
+pub(super) const fn last(kind: u32, length: usize) -> Last {
+    kind << 9 | length as u32
+}
+
+/// A cost in units of 2^-8 bits, times [`UNIT`], plus the item. All are whole numbers that a number with
+/// a floating point holds exactly; so they are kept as such because all processors have an instruction
+/// for the lesser of two of those.
+pub(super) type Step = f64;
+/// See [`Step`].
+pub(super) const UNIT: u64 = 1 << 12;
+
+/// Rows for slots, a power of two.
+const SLOTS: usize = 64;
+/// Size of the table of lanes.
+pub(super) const LANES: usize = SLOTS * HEADERS;
 
 impl Model {
     /// A model for windows with this many offset slots.
     pub(super) fn new(slots: usize) -> Self {
         Model {
-            literal: [0; LITERALS],
-            near: [[0; BEFORE + NEAR]; MAX_SLOTS],
-            far: [0; MAX_SLOTS],
-            length: [0; MAX_MATCH + 1],
-            aligned: [0; ALIGNED],
+            literal: [0.0; LITERALS],
+            near: [NEVER; LANES],
+            recent: [[NEVER; NEAR]; 3],
+            far: [NEVER; SLOTS],
+            length: [0.0; MAX_MATCH + 1],
+            aligned: [0.0; 2 * ALIGNED],
+            is_aligned: false,
             slots,
             freqs: Frequencies::ZERO,
         }
@@ -78,39 +105,38 @@ impl Model {
         let main = Row::new(freqs.main[..LITERALS + HEADERS * self.slots].iter().sum());
         let length = Row::new(freqs.length[..LENGTHS].iter().sum());
         for (cost, &freq) in self.literal.iter_mut().zip(&freqs.main) {
-            *cost = main.cost(freq);
+            *cost = main.step(freq, 0, last(0, 1));
         }
         for (l, cost) in self.length.iter_mut().enumerate().skip(MIN_LONG) {
-            *cost = u64::from(length.cost(freqs.length[l - MIN_LONG])) << 32 | l as u64;
+            *cost = length.step(freqs.length[l - MIN_LONG], 0, l as u32);
         }
         let low = Row::new(freqs.aligned.iter().sum());
         let coded: u32 = freqs.aligned.iter().map(|&f| f * low.cost(f)).sum();
         let plain = 3 * BIT * freqs.aligned.iter().sum::<u32>();
         // An aligned block has to gain something, or it is not worth bending the parse for.
-        let is_aligned = coded + 24 * BIT + plain / 200 < plain;
-        for (cost, &freq) in self.aligned.iter_mut().zip(&freqs.aligned) {
-            *cost = if is_aligned {
-                low.cost(freq).min(7 * BIT)
-            } else {
-                3 * BIT
-            };
+        self.is_aligned = coded + 24 * BIT + plain / 200 < plain;
+        for (cost, &freq) in self.aligned[ALIGNED..].iter_mut().zip(&freqs.aligned) {
+            *cost = step(low.cost(freq).min(7 * BIT), 0);
         }
-        for (slot, &extra) in EXTRA.iter().enumerate().take(self.slots) {
-            let symbols = freqs.main[LITERALS + HEADERS * slot..].first_chunk::<HEADERS>();
-            let Some(symbols) = symbols else { break };
-            let extra = u32::from(extra) * BIT - if slot >= 8 { 3 * BIT } else { 0 };
-            let (before, row) = self.near[slot].split_at_mut(BEFORE + MIN_MATCH);
-            before.fill(NEVER);
-            let (short, long) = row.split_at_mut(HEADERS - 1);
-            for (i, (cell, &freq)) in short.iter_mut().zip(symbols).enumerate() {
-                *cell = u64::from(main.cost(freq) + extra) << 32 | (i + MIN_MATCH) as u64;
-            }
-            self.far[slot] = main.cost(symbols[HEADERS - 1]) + extra;
-            for (cell, &length) in long.iter_mut().zip(&self.length[MIN_LONG..]) {
-                *cell = (u64::from(self.far[slot]) << 32) + length;
+        let symbols = freqs.main[LITERALS..].chunks_exact(HEADERS);
+        for (slot, (symbols, &extra)) in symbols.zip(&EXTRA).enumerate().take(self.slots) {
+            let coded = if self.is_aligned && slot >= 8 { 3 } else { 0 };
+            let extra = (u32::from(extra) - coded) * BIT;
+            let (row, kind) = match self.recent.get_mut(slot) {
+                Some(row) => (&mut row[MIN_MATCH - 1..], slot as u32),
+                None => (&mut self.near[HEADERS * slot..][..HEADERS], EXPLICIT),
+            };
+            self.far[slot] = main.step(symbols[HEADERS - 1], extra, last(kind, 0));
+            for (i, (cell, &freq)) in row.iter_mut().zip(&symbols[..HEADERS - 1]).enumerate() {
+                *cell = main.step(freq, extra, last(kind, i + MIN_MATCH));
             }
         }
     }
+}
+
+#[inline(always)]
+fn step(cost: u32, item: Last) -> Step {
+    (u64::from(cost) * UNIT + u64::from(item)) as i64 as f64
 }
 
 /// The costs of one code.
@@ -126,6 +152,12 @@ impl Row {
         Row {
             total: log2(total.max(1)),
         }
+    }
+
+    /// The step with a symbol that costs some more.
+    #[inline(always)]
+    fn step(&self, freq: u32, more: u32, item: Last) -> Step {
+        step(self.cost(freq) + more, item)
     }
 
     /// The cost of a symbol; one that did not occur costs a bit more than one that did once.

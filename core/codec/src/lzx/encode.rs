@@ -8,7 +8,7 @@ use crate::Level;
 use crate::bits::BitWriter;
 use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
-use crate::matchfinder::tables::Position;
+use crate::matchfinder::position::Position;
 
 use super::block::{BlockCoder, Item};
 use super::parse_lazy::{LazyParser, MAX_BLOCK};
@@ -35,8 +35,8 @@ pub struct Compressor {
 enum Parser {
     Lazy(Box<LazyParser<u16>>, Vec<Item>, Splitter),
     LazyWide(Box<LazyParser<u32>>, Vec<Item>, Splitter),
-    Narrow(Box<Thorough<u16, { 1 << 16 }>>),
-    Wide(Box<Thorough<u32, { 1 << 18 }>>),
+    Narrow(Box<Thorough<u16, { 1 << 14 }>>),
+    Wide(Box<Thorough<u32, { 1 << 17 }>>),
 }
 
 /// Bytes that a [`Compressor`] allocates.
@@ -46,9 +46,9 @@ pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let parser = if level.0 < FIRST_THOROUGH {
         4 * size + LazyParser::<u32>::memory(size) + Splitter::memory(Grain::COARSE)
     } else if chunk_size <= 1 << 16 {
-        Thorough::<u16, { 1 << 16 }>::memory(size)
+        Thorough::<u16, { 1 << 14 }>::memory(size)
     } else {
-        Thorough::<u32, { 1 << 18 }>::memory(size)
+        Thorough::<u32, { 1 << 17 }>::memory(size)
     };
     (size_of::<Compressor>() + size + PADDING + parser) as u64
 }
@@ -74,9 +74,14 @@ impl Compressor {
         } else {
             Parser::Wide(Box::new(Thorough::new(chunk_size, level)))
         };
+        let window = if chunk_size <= 1 << 16 {
+            u16::WINDOW
+        } else {
+            u32::WINDOW
+        };
         Compressor {
             chunk_size: size,
-            window: vec![0; size + PADDING],
+            window: vec![0; window],
             parser,
             coder: BlockCoder::new(order),
         }
@@ -119,8 +124,10 @@ impl Compressor {
                     &mut writer,
                 );
             }
-            Parser::Narrow(parser) => parser.chunk(window, size, &mut self.coder, &mut writer),
-            Parser::Wide(parser) => parser.chunk(window, size, &mut self.coder, &mut writer),
+            Parser::Narrow(parser) => {
+                parser.chunk(&self.window, size, &mut self.coder, &mut writer);
+            }
+            Parser::Wide(parser) => parser.chunk(&self.window, size, &mut self.coder, &mut writer),
         }
         writer.finish()
     }

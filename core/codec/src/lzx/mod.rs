@@ -24,6 +24,7 @@
 //! *Uncompressed blocks* skip 1 to 16 bits to the next unit, then give the three recent offsets as
 //! 32-bit numbers and the raw bytes, padded to an even size.
 
+mod ahead;
 mod block;
 pub(crate) mod code_lengths;
 mod cost;

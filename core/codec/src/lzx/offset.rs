@@ -79,23 +79,17 @@ impl Recent {
     /// The queue after using an adjusted offset.
     #[inline(always)]
     pub(super) fn after(self, adjusted: u32) -> Recent {
-        match adjusted {
-            0 => self,
-            1 => Recent(
-                self.0 & !(u64::MAX >> (64 - 2 * Self::BITS))
-                    | u64::from(self.get(1))
-                    | u64::from(self.get(0)) << Self::BITS,
-            ),
-            2 => Recent(
-                self.0 & Self::MASK << Self::BITS
-                    | u64::from(self.get(2))
-                    | u64::from(self.get(0)) << (2 * Self::BITS),
-            ),
-            _ => Recent(
-                (self.0 << Self::BITS | u64::from(adjusted - ADJUST))
-                    & (u64::MAX >> (64 - 3 * Self::BITS)),
-            ),
-        }
+        // Without branches, since nobody can tell what comes.
+        let shift = Self::BITS * (adjusted & 3);
+        let differ = (self.0 ^ self.0 >> shift) & Self::MASK;
+        let swapped = self.0 ^ differ ^ differ << shift;
+        let pushed = (self.0 << Self::BITS | u64::from(adjusted.wrapping_sub(ADJUST)))
+            & (u64::MAX >> (64 - 3 * Self::BITS));
+        Recent(core::hint::select_unpredictable(
+            adjusted > 2,
+            pushed,
+            swapped,
+        ))
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::Level;
-use crate::matchfinder::tables::Position;
+use crate::matchfinder::position::Position;
 use crate::matchfinder::{
     chain::{ChainFinder, Match},
     load64, match_length,

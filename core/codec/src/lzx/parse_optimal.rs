@@ -5,39 +5,42 @@
 //! recent offsets depends on the way, so strictly every position would need all ways with different
 //! queues; keeping the queue of the cheapest way only is the usual approximation.
 //!
-//! A way is kept in one word, `cost << 32 | item`, so that "cheaper?" is one comparison and one
-//! conditional move. Match lengths are tried in groups of four from the longest down; a group may dip
-//! into lengths that a nearer match already served, which costs a little work but makes the number of
-//! groups mostly one, and predictable.
+//! A way is kept in one word, the cost above and the item that it ends with below, so that "cheaper?" is
+//! one comparison ([`Step`]). What most positions have to offer, a literal and matches of up to [`NEAR`]
+//! bytes, is tried all at once and without a branch ([`Ahead`]), whether there are such matches or not:
+//! finding out would take longer, since no processor can guess it.
 //!
-//! Much of the work would be in vain, within long matches above all, and is left out:
+//! Much of the rest would be in vain, within long matches above all, and is left out:
 //!
-//! * An explicit match at a recent offset: the recent offset is cheaper.
+//! * A long explicit match at a recent offset: the recent offset is cheaper, or would be if it were
+//!   used, and leaving it no choice teaches that to the model.
 //! * The most recent offset after a match: had that match been longer, it would have been cheaper.
-//! * Lengths that end within a match already tried, if the way here costs no less than that match
+//! * Lengths that end within a long match already tried, if the way here costs no less than that match
 //!   (the *cover*).
 //! * The middle lengths of long matches: only the short ones and the last few are tried.
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 use crate::entropy::BIT;
-use crate::matchfinder::tables::MatchCache;
-use crate::matchfinder::{load64, match_length};
+use crate::matchfinder::position::Position;
+use crate::matchfinder::tables::{Lanes, MatchCache, NEAR};
 
-use super::MAX_MATCH;
-use super::block::{Item, item_length};
-use super::cost::{BEFORE, Model, NEAR};
+use super::ahead::{Ahead, START, UNREACHED, Way, came};
+use super::block::{Item, item, item_length};
+use super::cost::{EXPLICIT, Model, Step, UNIT, last};
 use super::offset::{self, ADJUST, Recent};
+use super::{ALIGNED, MAX_MATCH, MIN_MATCH};
 
 /// The queue of each position is needed as long as a match can reach.
 const RING: usize = 512;
-/// Elements from [`BEFORE`] to the end of the longest match, rounded up.
-const REACH: usize = BEFORE + MAX_MATCH + 6;
+/// Elements from a position to the end of the longest match, and what is ahead of that.
+const REACH: usize = MAX_MATCH + 1 + 2 * NEAR;
 /// How many lengths of a long match are tried, from the longest down.
-const LAST: usize = 12;
+const LAST: usize = 16;
 /// What any match costs at least, for the sake of comparison with the cover.
-const LEAST_MATCH: u32 = 3 * BIT;
+const LEAST_MATCH: Step = (3 * BIT as u64 * UNIT) as f64;
 
 /// How to parse.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +56,8 @@ pub(super) struct Manner {
 /// Working space for the parser.
 #[derive(Debug)]
 pub(super) struct OptimalParser {
-    /// The cheapest way to each position of the block, from [`BEFORE`] on.
-    ways: Vec<u64>,
+    /// The cheapest way to each position of the block.
+    ways: Vec<Way>,
     ring: [Recent; RING],
 }
 
@@ -62,7 +65,7 @@ impl OptimalParser {
     /// For blocks of up to `size` bytes.
     pub(super) fn new(size: usize) -> Self {
         OptimalParser {
-            ways: vec![0; size + REACH],
+            ways: vec![UNREACHED; size + REACH],
             ring: [Recent::START; RING],
         }
     }
@@ -75,192 +78,309 @@ impl OptimalParser {
     /// Parses `block`, a range of the window, entered with the queue `recent`: sets `items`, and
     /// returns the queue after them.
     #[allow(clippy::too_many_arguments, reason = "one call site")]
-    pub(super) fn parse(
+    pub(super) fn parse<P: Position>(
         &mut self,
-        window: &[u8],
-        cache: &MatchCache,
+        window: &P::Window,
+        data: &[u8],
+        cache: &MatchCache<P>,
         model: &mut Model,
         manner: Manner,
-        block: core::ops::Range<usize>,
+        start: usize,
         recent: Recent,
         items: &mut Vec<Item>,
     ) -> Recent {
-        let start = block.start;
-        let size = block.len();
-        let ways = &mut self.ways[..size + REACH];
-        ways.fill(u64::MAX);
-        ways[BEFORE] = 0;
-        // The cover: the farthest end of a match tried, and the cost there.
-        let (mut cover, mut cover_cost) = (0, 0);
-        let (mut learnt, mut lesson) = (0, manner.interval);
+        let size = data.len();
+        self.begin(size, recent);
+        let mut learnt = 0;
         // Where to begin anew, with what the model has learnt until there.
         let mut restart = match manner.warm_up {
             0 => usize::MAX,
             percent => (size * percent / 100).max(2 * manner.interval),
         };
-        let mut at = 0;
-        while at < size {
-            if at >= lesson {
-                learn(model, ways, &window[start..], learnt, at);
-                learnt = at;
-                lesson = at + manner.interval;
-                cover = 0;
-                if at >= restart {
-                    restart = usize::MAX;
-                    ways[..at + REACH].fill(u64::MAX);
-                    ways[BEFORE] = 0;
-                    at = 0;
-                    learnt = 0;
-                    lesson = manner.interval;
-                }
-            }
-            let Some(here) = ways[at..].first_chunk_mut::<REACH>() else {
-                break;
-            };
-            let way = here[BEFORE];
-            let came = way as Item;
-            let queue = if at == 0 {
-                recent
+        let mut stretch = Stretch {
+            start,
+            size,
+            at: 0,
+            stop: manner.interval.min(size),
+            nice: manner.nice,
+        };
+        loop {
+            if model.is_aligned {
+                self.advance::<P, true>(window, cache, model, &mut stretch);
             } else {
-                self.ring[at.wrapping_sub(item_length(came)) % RING].after(came >> 9)
-            };
-            self.ring[at % RING] = queue;
-            let base = way & !0xffff_ffff;
-            let cost = (way >> 32) as u32;
-            let pos = start + at;
-            let room = (size - at).min(MAX_MATCH);
-
-            let literal = model.literal[usize::from(window[pos])];
-            relax(&mut here[BEFORE + 1], base + (u64::from(literal) << 32) + 1);
-
-            let mut served = 1;
-            if cover > at && cost + LEAST_MATCH >= cover_cost {
-                served = cover - at;
+                self.advance::<P, false>(window, cache, model, &mut stretch);
             }
-            let mut longest = 1;
-
-            let word = load64(window, pos);
-            let differ: [u64; 3] = core::array::from_fn(|index| {
-                let from = pos.wrapping_sub(queue.get(index as u32) as usize);
-                load64(window, from) ^ word
-            });
-            if differ.iter().any(|differ| differ & 0xffff == 0) {
-                for (index, differ) in differ.into_iter().enumerate() {
-                    let offset = queue.get(index as u32) as usize;
-                    if differ & 0xffff != 0 || offset > pos || (index == 0 && item_length(came) > 1)
-                    {
-                        continue;
-                    }
-                    let mut length = differ.trailing_zeros() as usize / 8;
-                    if length == 8 {
-                        length = match_length(window, pos, pos - offset, 8, room);
-                    }
-                    length = length.min(room);
-                    longest = longest.max(length);
-                    relax_lengths(
-                        here,
-                        model,
-                        index,
-                        base + ((index as u64) << 9),
-                        served,
-                        length,
-                    );
-                }
+            if stretch.at >= size {
+                break;
             }
-
-            let mut explicit = served;
-            for &found in cache.at(pos) {
-                let length = ((found & 511) as usize).min(room);
-                if queue.contains(found >> 9) {
-                    continue;
-                }
-                let adjusted = (found >> 9) + ADJUST;
-                let slot = offset::slot(adjusted);
-                let mut tag = base + (u64::from(adjusted) << 9);
-                if slot >= 8 {
-                    tag += u64::from(model.aligned[(adjusted & 7) as usize]) << 32;
-                }
-                relax_lengths(here, model, slot, tag, explicit, length);
-                explicit = explicit.max(length);
-                longest = longest.max(length);
+            self.learn(model, cache, data, start, learnt..stretch.at);
+            learnt = stretch.at;
+            if stretch.at >= restart {
+                restart = usize::MAX;
+                self.begin(stretch.at, recent);
+                stretch.at = 0;
+                learnt = 0;
             }
-            if at + longest > cover {
-                cover = at + longest;
-                cover_cost = (here[BEFORE + longest] >> 32) as u32;
-            }
-            at += if longest >= manner.nice { longest } else { 1 };
+            stretch.stop = (stretch.at + manner.interval).min(size);
         }
-        trace(&self.ways, size, items);
+        self.trace(cache, start, size, items);
         items
             .iter()
             .fold(recent, |queue, &item| queue.after(item >> 9))
     }
-}
 
-/// Teaches the model the cheapest way from (about) `from` to `to`.
-#[inline(never)]
-fn learn(model: &mut Model, ways: &[u64], data: &[u8], from: usize, to: usize) {
-    let mut at = to;
-    while at > from {
-        let item = ways[BEFORE + at] as Item;
-        at = at.saturating_sub(item_length(item).max(1));
-        model.learn(item, data[at]);
+    /// Forgets all ways of the first `size` positions and puts the queue at the start.
+    fn begin(&mut self, size: usize, recent: Recent) {
+        self.ways[..size + REACH].fill(UNREACHED);
+        self.ways[0] = START;
+        self.ring[0] = recent;
     }
-    model.update();
-}
 
-/// Follows the cheapest way back from the end.
-fn trace(ways: &[u64], size: usize, items: &mut Vec<Item>) {
-    items.clear();
-    let mut at = size;
-    while at > 0 {
-        let item = ways[BEFORE + at] as Item;
-        items.push(item);
-        at = at.saturating_sub(item_length(item).max(1));
+    /// Goes on from `stretch.at`, at least to `stretch.stop`.
+    #[inline(never)]
+    fn advance<P: Position, const IS_ALIGNED: bool>(
+        &mut self,
+        window: &P::Window,
+        cache: &MatchCache<P>,
+        model: &Model,
+        stretch: &mut Stretch,
+    ) {
+        let Stretch {
+            start,
+            size,
+            mut at,
+            stop,
+            nice,
+        } = *stretch;
+        let (block, longs) = cache.block(start..start + size);
+        // The cover: the farthest end of a long match tried, and the cost there.
+        let (mut cover, mut cover_cost) = (0, 0.0);
+        let mut way = self.ways[at];
+        let mut ahead = Ahead::load(&self.ways, at);
+        while at < stop {
+            let (Some(lanes), Some(&entry)) = (block.get(at), longs.get(at)) else {
+                break;
+            };
+            self.ways[at] = way;
+            let item = came(way);
+            let length = item_length(item);
+            let from = at.wrapping_sub(length);
+            let lane = block
+                .get(from)
+                .map_or(0, |lanes| lane_offset(lanes, length))
+                + ADJUST;
+            let mut adjusted = select_unpredictable(item >> 9 == EXPLICIT, lane, item >> 9);
+            if item > last(EXPLICIT, NEAR) {
+                adjusted = cache.far_offset(start + from, length) + ADJUST;
+            }
+            let queue = self.ring[from % RING].after(adjusted);
+            self.ring[at % RING] = queue;
+            let base = Way::from_bits(way.to_bits() & !(UNIT - 1));
+            let pos = start + at;
+            let word = P::load(window, P::new(pos));
+            let literal = model.literal[(word & 0xff) as usize];
+
+            let mut served = 1;
+            if cover > at && base + LEAST_MATCH >= cover_cost {
+                served = cover - at;
+            }
+            if served < NEAR {
+                let indices = P::slot_rows(lanes);
+                if IS_ALIGNED {
+                    ahead.relax_aligned(base, literal, model, indices, lanes.map(aligned_index));
+                } else {
+                    ahead.relax(base, literal, &model.near, indices);
+                }
+            } else {
+                ahead.relax_literal(base, literal);
+            }
+
+            let mut far = Far {
+                ways: &mut self.ways[at..],
+                model,
+                base,
+                served,
+                room: (size - at).min(MAX_MATCH),
+                longest: 1,
+            };
+            let differ = [0, 1, 2].map(|index| {
+                let from = pos.wrapping_sub(queue.get(index) as usize);
+                P::load(window, P::new(from)) ^ word
+            });
+            if differ.map(|differ| differ & 0xffff == 0) != [false; 3] {
+                // The most recent offset after a match: had that match been longer, it would have been
+                // cheaper.
+                let first = usize::from(length > 1);
+                for (index, differ) in differ.into_iter().enumerate().skip(first) {
+                    let offset = queue.get(index as u32) as usize;
+                    if differ & 0xffff != 0 || offset > pos {
+                        continue;
+                    }
+                    let length = differ.trailing_zeros() as usize / 8;
+                    ahead.relax_row(base, &model.recent[index], length);
+                    if length == NEAR {
+                        far.recent::<P>(window, pos, offset, index);
+                    }
+                }
+            }
+            let explicit = (entry & 511) as usize;
+            if explicit > NEAR {
+                far.explicit::<P, IS_ALIGNED>(cache.long(entry), queue, explicit);
+            }
+            let longest = far.longest;
+            if longest > NEAR {
+                if at + longest > cover {
+                    cover = at + longest;
+                    cover_cost = self.ways[cover];
+                }
+                if longest >= nice {
+                    at += longest;
+                    way = self.ways[at];
+                    ahead = Ahead::load(&self.ways, at);
+                    continue;
+                }
+            }
+            at += 1;
+            way = ahead.advance(self.ways[at + NEAR]);
+        }
+        self.ways[at] = way;
+        ahead.store(&mut self.ways, at);
+        stretch.at = at;
     }
-    items.reverse();
+
+    /// Teaches the model the cheapest way through (about) a range.
+    #[inline(never)]
+    fn learn<P: Position>(
+        &self,
+        model: &mut Model,
+        cache: &MatchCache<P>,
+        data: &[u8],
+        start: usize,
+        range: core::ops::Range<usize>,
+    ) {
+        let mut at = range.end;
+        while at > range.start {
+            let item = self.step_back(cache, start, &mut at);
+            model.learn(item, data[at]);
+        }
+        model.update();
+    }
+
+    /// Follows the cheapest way back from the end.
+    fn trace<P: Position>(
+        &self,
+        cache: &MatchCache<P>,
+        start: usize,
+        size: usize,
+        items: &mut Vec<Item>,
+    ) {
+        items.clear();
+        let mut at = size;
+        while at > 0 {
+            items.push(self.step_back(cache, start, &mut at));
+        }
+        items.reverse();
+    }
+
+    /// Moves `at` back over the item that the cheapest way to it ends with.
+    #[inline(always)]
+    fn step_back<P: Position>(&self, cache: &MatchCache<P>, start: usize, at: &mut usize) -> Item {
+        let last = came(self.ways[*at]);
+        let length = item_length(last);
+        *at = at.saturating_sub(length.max(1));
+        item(
+            match last >> 9 {
+                EXPLICIT if length > NEAR => cache.far_offset(start + *at, length) + ADJUST,
+                EXPLICIT => lane_offset(cache.lanes(start + *at), length) + ADJUST,
+                index => index,
+            },
+            length,
+        )
+    }
 }
 
-#[inline(always)]
-fn relax(way: &mut u64, candidate: u64) {
-    *way = (*way).min(candidate);
+/// A part of a block to be parsed.
+struct Stretch {
+    start: usize,
+    size: usize,
+    at: usize,
+    stop: usize,
+    nice: usize,
 }
 
-/// Tries a match of lengths above `served` up to `length`.
+/// The offset for a length up to [`NEAR`].
 #[inline(always)]
-fn relax_lengths(
-    here: &mut [u64; REACH],
-    model: &Model,
-    slot: usize,
-    tag: u64,
+fn lane_offset<P: Position>(lanes: &Lanes<P>, length: usize) -> u32 {
+    lanes[length.wrapping_sub(MIN_MATCH) % NEAR].get() as u32
+}
+
+/// Where the model has the cost of the low bits of an offset.
+#[inline(always)]
+fn aligned_index<P: Position>(offset: P) -> usize {
+    let adjusted = offset.get() + ADJUST as usize;
+    adjusted % ALIGNED + if adjusted >= 2 * ALIGNED { ALIGNED } else { 0 }
+}
+
+/// Trying what is longer than [`NEAR`].
+struct Far<'a> {
+    /// The ways to this position and those after it.
+    ways: &'a mut [Way],
+    model: &'a Model,
+    /// The way to this position, without an item.
+    base: Way,
+    /// Lengths up to this need not be tried.
     served: usize,
-    length: usize,
-) {
-    let mut top = length;
-    if length >= NEAR {
-        if length <= served {
-            return;
-        }
-        let far = tag + (u64::from(model.far[slot]) << 32);
-        let from = (served + 1).max(NEAR).max(length - LAST);
-        let cells = here[BEFORE + from..=BEFORE + length].iter_mut();
-        for (cell, &cost) in cells.zip(&model.length[from..=length]) {
-            relax(cell, far + cost);
-        }
-        top = NEAR - 1;
+    /// The longest possible match.
+    room: usize,
+    /// The longest tried.
+    longest: usize,
+}
+
+impl Far<'_> {
+    /// Finds the length of a match at a recent offset, [`NEAR`] bytes of which are known, and tries it.
+    #[inline(never)]
+    fn recent<P: Position>(&mut self, window: &P::Window, pos: usize, offset: usize, index: usize) {
+        let length = P::match_length(window, pos, pos - offset, NEAR, self.room);
+        self.relax(self.base + self.model.far[index], self.served, length);
     }
-    let row = &model.near[slot];
-    while top > served {
-        // Lengths top - 3 to top, where top is at least 2: `BEFORE` makes that an index.
-        let low = top + BEFORE - 3;
-        if let (Some(cells), Some(costs)) = (
-            here[low..].first_chunk_mut::<4>(),
-            row[low..].first_chunk::<4>(),
-        ) {
-            for (cell, &cost) in cells.iter_mut().zip(costs) {
-                relax(cell, tag + cost);
+
+    /// Tries explicit matches, up to the one of length `last`.
+    #[inline(never)]
+    fn explicit<P: Position, const IS_ALIGNED: bool>(
+        &mut self,
+        matches: &[u32],
+        queue: Recent,
+        last: usize,
+    ) {
+        let mut served = self.served;
+        for &found in matches {
+            let (length, offset) = ((found & 511) as usize, found >> 9);
+            if !queue.contains(offset) {
+                let mut tag = self.base + self.model.far[offset::slot(offset + ADJUST)];
+                if IS_ALIGNED {
+                    tag += self.model.aligned[aligned_index(P::new(offset as usize))];
+                }
+                self.relax(tag, served, length.min(self.room));
+            }
+            served = served.max(length);
+            if length >= last {
+                break;
             }
         }
-        top = top.saturating_sub(4);
+    }
+
+    /// Tries the last lengths of a match, above `served`.
+    #[inline(always)]
+    fn relax(&mut self, tag: Way, served: usize, length: usize) {
+        self.longest = self.longest.max(length);
+        let from = (served.max(NEAR) + 1).max((length + 1).saturating_sub(LAST));
+        if from > length || length > MAX_MATCH {
+            return;
+        }
+        let ways = self.ways[from..=length].iter_mut();
+        for (way, step) in ways.zip(&self.model.length[from..=length]) {
+            let other = tag + step;
+            *way = if other < *way { other } else { *way };
+        }
     }
 }

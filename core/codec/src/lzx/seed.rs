@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::matchfinder::load64;
+use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::MatchCache;
 
 use crate::entropy::{BIT, log2};
@@ -45,15 +45,17 @@ impl Weights {
 }
 
 /// Appends items for `pos..end`.
-pub(super) fn parse(
-    window: &[u8],
-    cache: &MatchCache,
+#[inline(never)]
+pub(super) fn parse<P: Position>(
+    window: &P::Window,
+    data: &[u8],
+    cache: &MatchCache<P>,
     pos: usize,
     end: usize,
     mut recent: Recent,
     items: &mut Vec<Item>,
 ) {
-    let weights = Weights::of(&window[pos..end]);
+    let weights = Weights::of(data);
     let mut at = pos;
     let mut ahead = None;
     while at < end {
@@ -84,9 +86,9 @@ pub(super) fn parse(
 
 /// The match at `pos` that saves most, with a measure of that.
 #[inline(always)]
-fn best(
-    window: &[u8],
-    cache: &MatchCache,
+fn best<P: Position>(
+    window: &P::Window,
+    cache: &MatchCache<P>,
     pos: usize,
     end: usize,
     recent: Recent,
@@ -94,27 +96,28 @@ fn best(
 ) -> (i32, Item) {
     let room = end - pos;
     let mut best = (0, 0);
-    if let Some(&last) = cache.at(pos).last() {
-        let length = ((last & 511) as usize).min(room);
-        let offset = last >> 9;
+    let (length, offset) = cache.longest(pos);
+    if length >= 2 {
+        let length = length.min(room);
+        let bits = 31 - (offset | 1).leading_zeros() as i32;
+        let score = weights.byte * length as i32 - bits * BIT as i32 - EXPLICIT;
         if length >= 2 {
-            let bits = 31 - offset.leading_zeros() as i32;
-            let score = weights.byte * length as i32 - bits * BIT as i32 - EXPLICIT;
             best = (score, item(offset + ADJUST, length));
         }
     }
-    let word = load64(window, pos);
-    for index in 0..3 {
-        let offset = recent.get(index) as usize;
-        if offset > pos {
-            continue;
-        }
-        let differ = load64(window, pos - offset) ^ word;
-        if differ & 0xffff == 0 {
-            let length = (differ.trailing_zeros() as usize / 8).min(room);
-            let score = weights.byte * length as i32 - REPEATED;
-            if length >= 2 && score > best.0 {
-                best = (score, item(index, length));
+    let word = P::load(window, P::new(pos));
+    let differ =
+        |index| P::load(window, P::new(pos.wrapping_sub(recent.get(index) as usize))) ^ word;
+    let differ = [differ(0), differ(1), differ(2)];
+    let hits = differ.map(|differ| differ & 0xffff == 0);
+    if hits[0] | hits[1] | hits[2] {
+        for (index, differ) in differ.into_iter().enumerate() {
+            if differ & 0xffff == 0 && recent.get(index as u32) as usize <= pos {
+                let length = (differ.trailing_zeros() as usize / 8).min(room);
+                let score = weights.byte * length as i32 - REPEATED;
+                if length >= 2 && score > best.0 {
+                    best = (score, item(index as u32, length));
+                }
             }
         }
     }

@@ -4,9 +4,10 @@
 //! than it costs in coding two kinds of data with one code, the best such pair is merged. Costs are
 //! entropies, headers are estimated from the number of symbols in use.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::entropy::{BIT, log2};
+use crate::entropy::{BIT, log2, times_log2};
 
 use super::block::{Frequencies, Item, item_length};
 use super::offset;
@@ -47,6 +48,15 @@ struct Segment {
     freqs: Frequencies,
 }
 
+impl Segment {
+    const EMPTY: Segment = Segment {
+        items: 0,
+        bytes: 0,
+        cost: 0,
+        freqs: Frequencies::ZERO,
+    };
+}
+
 /// Working space for splitting.
 #[derive(Debug)]
 pub(super) struct Splitter {
@@ -54,7 +64,9 @@ pub(super) struct Splitter {
     /// Size of the main alphabet.
     symbols: usize,
     segments: Vec<Segment>,
-    /// What merging each segment with the next would save.
+    /// Those that are left, in order.
+    left: Vec<usize>,
+    /// What merging each of these with the next would save.
     gains: Vec<i64>,
 }
 
@@ -63,52 +75,56 @@ impl Splitter {
         Splitter {
             grain,
             symbols: LITERALS + HEADERS * offset::slots(order),
-            segments: Vec::with_capacity(grain.segments),
-            gains: Vec::with_capacity(grain.segments),
+            segments: vec![Segment::EMPTY; grain.segments + 1],
+            left: Vec::with_capacity(grain.segments + 1),
+            gains: Vec::with_capacity(grain.segments + 1),
         }
     }
 
     /// Bytes that [`Splitter::new`] allocates.
     pub(super) fn memory(grain: Grain) -> usize {
-        grain.segments * (size_of::<Segment>() + size_of::<i64>())
+        (grain.segments + 1) * (size_of::<Segment>() + size_of::<usize>() + size_of::<i64>())
     }
 
     /// Cuts the items of `data` into blocks and returns the number of blocks.
     pub(super) fn split(&mut self, items: &[Item], data: &[u8]) -> usize {
-        self.segments.clear();
+        self.left.clear();
         let target = (data.len() / self.grain.segments + 1).max(self.grain.least);
         let (mut first, mut start, mut pos) = (0, 0, 0);
         for (index, &item) in items.iter().enumerate() {
             pos += item_length(item);
             let last = index + 1 == items.len();
             if last || (pos - start >= target && data.len() - pos >= self.grain.least) {
-                let mut freqs = Frequencies::ZERO;
-                freqs.count(&items[first..=index], &data[start..pos]);
-                let cost = cost(&freqs, &Frequencies::ZERO, self.symbols);
-                self.segments.push(Segment {
-                    items: index + 1 - first,
-                    bytes: pos - start,
-                    cost,
-                    freqs,
-                });
+                let Some(segment) = self.segments.get_mut(self.left.len()) else {
+                    break;
+                };
+                segment.items = index + 1 - first;
+                segment.bytes = pos - start;
+                segment.freqs.clone_from(&Frequencies::ZERO);
+                segment
+                    .freqs
+                    .count(&items[first..=index], &data[start..pos]);
+                segment.cost = cost(&segment.freqs, &Frequencies::ZERO, self.symbols);
+                self.left.push(self.left.len());
                 (first, start) = (index + 1, pos);
             }
         }
         self.gains.clear();
-        for i in 1..self.segments.len() {
+        for i in 1..self.left.len() {
             self.gains.push(self.gain(i - 1));
         }
         while let Some((i, &gain)) = self.gains.iter().enumerate().max_by_key(|(_, gain)| **gain) {
             if gain < 0 {
                 break;
             }
-            let next = self.segments.remove(i + 1);
-            self.gains.remove(i);
-            let segment = &mut self.segments[i];
+            let (segments, others) = self.segments.split_at_mut(self.left[i + 1]);
+            let (segment, next) = (&mut segments[self.left[i]], &others[0]);
             segment.freqs.add(&next.freqs);
             segment.items += next.items;
             segment.bytes += next.bytes;
             segment.cost += next.cost - gain;
+            self.left.remove(i + 1);
+            self.gains.remove(i);
             if i > 0 {
                 self.gains[i - 1] = self.gain(i - 1);
             }
@@ -116,23 +132,26 @@ impl Splitter {
                 self.gains[i] = self.gain(i);
             }
         }
-        self.segments.len()
+        self.left.len()
     }
 
     /// Size of a block in bytes and in items.
     pub(super) fn extent(&self, index: usize) -> (usize, usize) {
-        let segment = &self.segments[index];
+        let segment = &self.segments[self.left[index]];
         (segment.bytes, segment.items)
     }
 
     fn gain(&self, i: usize) -> i64 {
-        let (a, b) = (&self.segments[i], &self.segments[i + 1]);
+        let (a, b) = (
+            &self.segments[self.left[i]],
+            &self.segments[self.left[i + 1]],
+        );
         a.cost + b.cost - cost(&a.freqs, &b.freqs, self.symbols)
     }
 
     /// Size of a block in bytes, and its symbols.
     pub(super) fn block(&self, index: usize) -> (usize, &Frequencies) {
-        let segment = &self.segments[index];
+        let segment = &self.segments[self.left[index]];
         (segment.bytes, &segment.freqs)
     }
 }
@@ -145,17 +164,15 @@ fn cost(a: &Frequencies, b: &Frequencies, symbols: usize) -> i64 {
         (&a.main[..symbols], &b.main[..symbols]),
         (&a.length[..], &b.length[..]),
     ] {
-        let (mut total, mut used, mut logs) = (0u32, 0i64, 0u64);
+        let (mut total, mut used, mut logs) = (0u32, 0u32, 0u64);
         for (a, b) in a.iter().zip(b) {
             let freq = a + b;
-            if freq != 0 {
-                total += freq;
-                used += 1;
-                logs += u64::from(freq) * u64::from(log2(freq));
-            }
+            total += freq;
+            used += u32::from(freq != 0);
+            logs += times_log2(freq);
         }
         let all = u64::from(total) * u64::from(log2(total));
-        sum += all as i64 - logs as i64 + used * PER_SYMBOL * i64::from(BIT);
+        sum += all as i64 - logs as i64 + i64::from(used) * PER_SYMBOL * i64::from(BIT);
     }
     sum
 }

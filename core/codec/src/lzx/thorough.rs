@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use crate::Level;
 use crate::bits::BitWriter;
-use crate::matchfinder::tables::{Effort, MatchCache, Position, TableFinder};
+use crate::matchfinder::position::Position;
+use crate::matchfinder::tables::{Effort, MatchCache, TableFinder};
 
 use super::block::{BlockCoder, Item};
 use super::cost::Model;
@@ -19,9 +20,9 @@ const SEGMENT: usize = 1 << 16;
 
 /// See the module's page.
 #[derive(Debug)]
-pub(super) struct Thorough<P, const N: usize> {
+pub(super) struct Thorough<P: Position, const N: usize> {
     finder: TableFinder<P, N>,
-    cache: MatchCache,
+    cache: MatchCache<P>,
     splitter: Splitter,
     parser: OptimalParser,
     model: Model,
@@ -36,7 +37,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let size = chunk_size as usize;
         let segment = size.min(SEGMENT);
         let level = level.0;
-        let nice = (30 + level as usize).min(MAX_MATCH);
+        let nice = (70 + level as usize).min(MAX_MATCH);
         Thorough {
             finder: TableFinder::new(size),
             cache: MatchCache::new(segment),
@@ -46,20 +47,19 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             items: Vec::with_capacity(segment),
             effort: Effort {
                 depth: match level {
-                    ..=50 => level / 6,
-                    51..=100 => level / 2 - 17,
-                    _ => level,
+                    _ if P::WINDOW > 1 << 17 => level / 5,
+                    ..=50 => level / 2,
+                    _ => level - 25,
                 },
                 nice,
                 longest: MAX_MATCH,
             },
             manner: Manner {
                 nice,
-                interval: 1024,
+                interval: 512,
                 warm_up: match level {
-                    ..40 => 0,
-                    40..60 => (level as usize - 40) * 3 / 2,
-                    _ => 30,
+                    50..60 => (level as usize - 50) * 3,
+                    _ => 0,
                 },
             },
             passes: match level {
@@ -77,20 +77,23 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let segment = size.min(SEGMENT);
         size_of::<Self>()
             + TableFinder::<P, N>::memory(size)
-            + MatchCache::memory(segment)
+            + MatchCache::<P>::memory(segment)
             + Splitter::memory(Grain::FINE)
             + OptimalParser::memory(segment)
             + size_of::<Item>() * segment
     }
 
-    /// Compresses a chunk.
+    /// Compresses the chunk at the start of `buffer`, which is as long as a window of `P`.
     pub(super) fn chunk(
         &mut self,
-        window: &[u8],
+        buffer: &[u8],
         size: usize,
         coder: &mut BlockCoder,
         writer: &mut BitWriter<'_>,
     ) {
+        let Some(window) = P::window(buffer) else {
+            return;
+        };
         self.finder.reset(size);
         let mut recent = Recent::START;
         let mut pos = 0;
@@ -99,13 +102,21 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             self.finder
                 .fill(window, pos, end, self.effort, &mut self.cache);
             self.items.clear();
-            seed::parse(window, &self.cache, pos, end, recent, &mut self.items);
-            let blocks = self.splitter.split(&self.items, &window[pos..end]);
+            seed::parse(
+                window,
+                &buffer[pos..end],
+                &self.cache,
+                pos,
+                end,
+                recent,
+                &mut self.items,
+            );
+            let blocks = self.splitter.split(&self.items, &buffer[pos..end]);
             for block in 0..blocks {
                 let (bytes, freqs) = self.splitter.block(block);
                 self.model.seed(freqs);
                 let range = pos..pos + bytes;
-                let data = &window[range.clone()];
+                let data = &buffer[range.clone()];
                 let mut after = recent;
                 for pass in 0..self.passes {
                     let mut manner = self.manner;
@@ -116,10 +127,11 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                     }
                     after = self.parser.parse(
                         window,
+                        data,
                         &self.cache,
                         &mut self.model,
                         manner,
-                        range.clone(),
+                        pos,
                         recent,
                         &mut self.items,
                     );

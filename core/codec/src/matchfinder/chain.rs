@@ -7,7 +7,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::tables::Position;
+use super::position::Position;
 use super::{load32, match_length};
 
 /// A match: the longest found, at the smallest offset of that length.

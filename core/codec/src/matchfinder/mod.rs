@@ -6,6 +6,8 @@
 //! searched.
 
 pub(crate) mod chain;
+mod lanes;
+pub(crate) mod position;
 pub(crate) mod tables;
 mod word;
 

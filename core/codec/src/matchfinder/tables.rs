@@ -1,64 +1,40 @@
-//! Many tables instead of a tree: the nearest earlier position for each length, without chains.
+//! Buckets instead of a tree: the nearest earlier positions by several lengths, without chains.
 //!
 //! An optimal parser wants, at each position, the smallest offset for every length. Binary trees of
 //! suffixes give exactly that, but each step down is a mispredicted branch on data that has just been
-//! loaded. Here, one direct-mapped table per length of [`SHORT`] holds the newest position for each
-//! hash of that many bytes. All tables are looked up at each position; nothing in one look-up depends
-//! on another and no branch depends on the data (a candidate is written always and counted only if it
-//! is longer than those before), so the processor overlaps them freely.
+//! loaded. Here, tables hold the newest positions for each hash of 2, 3, 4, 6 and 8 bytes, one for the
+//! shortest and a bucket of four for the others. All candidates are compared by a word; nothing in one
+//! comparison depends on another, so the processor overlaps them freely. What comes out is one *lane*
+//! per length ([`Nearest`]), which the parser goes through without a branch either.
 //!
-//! Only where eight bytes matched, the tables for the lengths of [`LONG`] are looked at too, and then
-//! the chain of positions with the same hash of [`CHAIN`] bytes, which is short enough to be followed
-//! for a few steps.
+//! Buckets of the longer lengths are looked at in full only if the first of them matches that far. Only
+//! where eight bytes matched, the length is measured, and the chain of positions with the same hash of
+//! [`CHAIN`] bytes is followed for a few steps.
 //!
-//! Not exact: a table slot may have been overwritten by another string of the same hash. Since longer
-//! matches are found through their prefixes' tables too, little is lost: doubling the tables gains a
-//! few hundredths of a percent.
+//! Not exact: what has left its bucket is found only if it matches further than what has not. The
+//! tables are small for the sake of the cache, which matters more than the collisions do.
 
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{load64, match_length};
+use crate::lzms::prefetch::prefetch;
 
-/// A position as stored in a table: as narrow as the window allows.
-pub(crate) trait Position: Copy + Default + core::fmt::Debug {
-    fn new(position: usize) -> Self;
-    fn get(self) -> usize;
-}
+use super::lanes::Nearest;
+use super::position::Position;
 
-impl Position for u16 {
-    #[inline(always)]
-    fn new(position: usize) -> Self {
-        position as u16
-    }
-    #[inline(always)]
-    fn get(self) -> usize {
-        usize::from(self)
-    }
-}
-
-impl Position for u32 {
-    #[inline(always)]
-    fn new(position: usize) -> Self {
-        position as u32
-    }
-    #[inline(always)]
-    fn get(self) -> usize {
-        self as usize
-    }
-}
-
-/// Lengths looked up at every position. The last must be eight.
-const SHORT: [u32; 7] = [2, 3, 4, 5, 6, 7, 8];
-/// Lengths looked up after a match of eight bytes; at most 16.
-const LONG: [u32; 2] = [10, 12];
+/// The lengths that have a lane: 2 up to this.
+pub(crate) const NEAR: usize = 8;
+/// Lengths by whose bytes single positions are kept.
+const SINGLE: [usize; 2] = [2, 3];
+/// Lengths by whose bytes several positions are kept.
+const SEVERAL: [usize; 3] = [4, 6, 8];
 /// The length whose positions are chained; at most 16.
-const CHAIN: u32 = 16;
-/// Room for this many matches per position on average.
-const PER_POSITION: usize = 10;
-/// The most matches reported for one position.
-const MOST: usize = 24;
+const CHAIN: u32 = 12;
+/// Room for this many long matches per position on average.
+const PER_POSITION: usize = 3;
+/// The most long matches reported for one position.
+const MOST: usize = 16;
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
@@ -75,49 +51,92 @@ const FACTOR: u64 = 0x9e37_79b1_85eb_ca87;
 
 /// See the module's page. `N` is the size of each table.
 #[derive(Debug)]
-pub(crate) struct TableFinder<P, const N: usize> {
-    short: [Box<[P; N]>; SHORT.len()],
-    long: [Box<[P; N]>; LONG.len()],
+pub(crate) struct TableFinder<P: Position, const N: usize> {
+    single: Box<[[P; N]; SINGLE.len()]>,
+    several: Box<[[P::Bucket; N]; SEVERAL.len()]>,
     head: Box<[P; N]>,
     prev: Vec<P>,
-    shift: u32,
+    mask: usize,
 }
 
-/// The matches of a range of positions. Each is `offset << 9 | length`, in order of length.
+/// The nearest matches at one position: for lengths 2 to [`NEAR`], at `length - 2`, the smallest
+/// offset of a match of at least that length, or [`Position::NONE`]; the last place is always the latter.
+pub(crate) type Lanes<P> = [P; NEAR];
+
+/// The matches of a range of positions.
 #[derive(Debug)]
-pub(crate) struct MatchCache {
-    entries: Vec<u32>,
-    /// Where the matches of each position begin; one more than there are positions.
-    starts: Vec<u32>,
+pub(crate) struct MatchCache<P> {
+    lanes: Vec<Lanes<P>>,
+    /// Matches longer than [`NEAR`], as `offset << 9 | length`, by length.
+    long: Vec<u32>,
+    /// The longest length found at each position and, if that is longer than [`NEAR`], above its nine
+    /// bits, where those in `long` begin.
+    longs: Vec<u32>,
     base: usize,
 }
 
-impl MatchCache {
+impl<P: Position> MatchCache<P> {
     /// For ranges of up to `size` positions.
     pub(crate) fn new(size: usize) -> Self {
         MatchCache {
-            entries: vec![0; size * PER_POSITION + MOST],
-            starts: vec![0; size + 1],
+            lanes: vec![[P::default(); NEAR]; size],
+            long: vec![0; size * PER_POSITION + MOST],
+            longs: vec![0; size],
             base: 0,
         }
     }
 
     /// Bytes that [`MatchCache::new`] allocates.
     pub(crate) fn memory(size: usize) -> usize {
-        4 * (size * PER_POSITION + MOST + size + 1)
+        size * size_of::<Lanes<P>>() + 4 * (size * PER_POSITION + MOST + size)
     }
 
-    /// The matches at `pos`.
+    /// The lanes of a range of positions, and for each the length of the longest match, with where it
+    /// has [`MatchCache::long`] ones above.
     #[inline(always)]
-    pub(crate) fn at(&self, pos: usize) -> &[u32] {
-        let index = pos - self.base;
-        &self.entries[self.starts[index] as usize..self.starts[index + 1] as usize]
+    pub(crate) fn block(&self, range: core::ops::Range<usize>) -> (&[Lanes<P>], &[u32]) {
+        let range = range.start - self.base..range.end - self.base;
+        (&self.lanes[range.clone()], &self.longs[range])
+    }
+
+    /// The matches that are longer than [`NEAR`], as `offset << 9 | length`, by length, of the position
+    /// with this entry, and what comes after them.
+    #[inline(always)]
+    pub(crate) fn long(&self, entry: u32) -> &[u32] {
+        &self.long[(entry >> 9) as usize..]
+    }
+
+    /// The lanes of `pos`.
+    #[inline(always)]
+    pub(crate) fn lanes(&self, pos: usize) -> &Lanes<P> {
+        &self.lanes[pos - self.base]
+    }
+
+    /// The smallest offset at `pos` of a match of at least `length` bytes, more than [`NEAR`].
+    #[inline(never)]
+    pub(crate) fn far_offset(&self, pos: usize, length: usize) -> u32 {
+        let mut matches = self.long(self.longs[pos - self.base]).iter();
+        let first = matches.find(|&&found| (found & 511) as usize >= length);
+        first.map_or(1, |found| found >> 9)
+    }
+
+    /// The longest match at `pos` and its offset; the length is less than 2 if there is none.
+    #[inline(always)]
+    pub(crate) fn longest(&self, pos: usize) -> (usize, u32) {
+        let entry = self.longs[pos - self.base];
+        let length = (entry & 511) as usize;
+        if length > NEAR {
+            (length, self.far_offset(pos, length))
+        } else {
+            let lanes = &self.lanes[pos - self.base];
+            (length, lanes[length.wrapping_sub(2) % NEAR].get() as u32)
+        }
     }
 }
 
-fn new_table<P: Position, const N: usize>() -> Box<[P; N]> {
-    match vec![P::default(); N].into_boxed_slice().try_into() {
-        Ok(table) => table,
+fn boxed<T: Copy + core::fmt::Debug, const N: usize>(element: T) -> Box<[T; N]> {
+    match vec![element; N].into_boxed_slice().try_into() {
+        Ok(array) => array,
         Err(_) => unreachable!("the vector has N elements"),
     }
 }
@@ -126,201 +145,265 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
     /// For windows of up to `size` bytes.
     pub(crate) fn new(size: usize) -> Self {
         TableFinder {
-            short: core::array::from_fn(|_| new_table()),
-            long: core::array::from_fn(|_| new_table()),
-            head: new_table(),
+            single: boxed([P::default(); N]),
+            several: boxed([P::Bucket::default(); N]),
+            head: boxed(P::default()),
             prev: vec![P::default(); size],
-            shift: 0,
+            mask: 0,
         }
     }
 
     /// Bytes that [`TableFinder::new`] allocates.
     pub(crate) fn memory(size: usize) -> usize {
-        size_of::<P>() * ((SHORT.len() + LONG.len() + 1) * N + size)
+        N * (size_of::<P>() * (SINGLE.len() + 1) + size_of::<P::Bucket>() * SEVERAL.len())
+            + size_of::<P>() * size
     }
 
     /// Forgets everything; the next window has `size` bytes.
     pub(crate) fn reset(&mut self, size: usize) {
         let bits = (usize::BITS - size.leading_zeros()).clamp(9, N.ilog2());
-        self.shift = 64 - bits;
-        for table in &mut self.short {
+        self.mask = (1 << bits) - 1;
+        for table in self.single.iter_mut() {
             table[..1 << bits].fill(P::default());
         }
-        for table in &mut self.long {
-            table[..1 << bits].fill(P::default());
+        for table in self.several.iter_mut() {
+            table[..1 << bits].fill(P::Bucket::default());
         }
         self.head[..1 << bits].fill(P::default());
     }
 
+    /// Makes a slot of the upper bits of a product.
     #[inline(always)]
-    fn slot(&self, word: u64, length: u32) -> usize {
-        ((word << (64 - 8 * length)).wrapping_mul(FACTOR) >> self.shift) as usize & (N - 1)
+    fn slot(&self, product: u64) -> usize {
+        (product >> (64 - N.ilog2())) as usize & self.mask
     }
 
+    /// A slot by the first `length` bytes of a word.
+    #[inline(always)]
+    fn short_slot(&self, word: u64, length: usize) -> usize {
+        self.slot((word << (64 - 8 * length)).wrapping_mul(FACTOR))
+    }
+
+    /// A slot by a word and some bytes of the next, `length` in all.
     #[inline(always)]
     fn long_slot(&self, word: u64, next: u64, length: u32) -> usize {
         const OTHER: u64 = 0xd6e8_feb8_6659_fd93;
-        (word
-            .wrapping_mul(FACTOR)
-            .wrapping_add((next << (128 - 8 * length)).wrapping_mul(OTHER))
-            >> self.shift) as usize
-            & (N - 1)
+        self.slot(
+            word.wrapping_mul(FACTOR)
+                .wrapping_add((next << (128 - 8 * length)).wrapping_mul(OTHER)),
+        )
+    }
+
+    /// Where a position is kept, announced to the processor.
+    #[inline(always)]
+    fn slots(&self, window: &P::Window, pos: P) -> Slots {
+        let (word, next) = (P::load(window, pos), P::load_next(window, pos));
+        let slots = Slots {
+            single: SINGLE.map(|length| self.short_slot(word, length)),
+            several: SEVERAL.map(|length| self.short_slot(word, length)),
+            chain: self.long_slot(word, next, CHAIN),
+        };
+        for (table, &slot) in self.single.iter().zip(&slots.single) {
+            prefetch(table, slot);
+        }
+        for (table, &slot) in self.several.iter().zip(&slots.several) {
+            prefetch(table, slot);
+        }
+        prefetch(&*self.head, slots.chain);
+        slots
     }
 
     #[inline(always)]
-    fn insert(&mut self, word: u64, next: u64, pos: usize) {
-        for (i, length) in SHORT.into_iter().enumerate() {
-            let slot = self.slot(word, length);
-            self.short[i][slot] = P::new(pos);
+    fn insert(&mut self, slots: Slots, pos: P) -> Candidates<P> {
+        let single =
+            core::array::from_fn(|i| core::mem::replace(&mut self.single[i][slots.single[i]], pos));
+        let several = core::array::from_fn(|i| {
+            let bucket = &mut self.several[i][slots.several[i]];
+            let old = *bucket;
+            *bucket = pos.push(old);
+            old
+        });
+        let chain = core::mem::replace(&mut self.head[slots.chain], pos);
+        self.prev[pos.get()] = chain;
+        Candidates {
+            single,
+            several,
+            chain,
         }
-        for (i, length) in LONG.into_iter().enumerate() {
-            let slot = self.long_slot(word, next, length);
-            self.long[i][slot] = P::new(pos);
-        }
-        let slot = self.long_slot(word, next, CHAIN);
-        self.prev[pos] = core::mem::replace(&mut self.head[slot], P::new(pos));
     }
 
-    /// Finds the matches at positions `start..end` of a window of `size` bytes. No match reaches
-    /// beyond `end`.
+    /// Finds the matches at positions `start..end`. No match is said to be longer than to `end`,
+    /// except that those of up to [`NEAR`] bytes may reach into the padding.
+    #[inline(never)]
     pub(crate) fn fill(
         &mut self,
-        window: &[u8],
+        window: &P::Window,
         start: usize,
         end: usize,
         effort: Effort,
-        cache: &mut MatchCache,
+        cache: &mut MatchCache<P>,
     ) {
         cache.base = start;
+        let (Some(lanes), Some(longs)) = (
+            cache.lanes.get_mut(..end - start),
+            cache.longs.get_mut(..end - start),
+        ) else {
+            return;
+        };
         let mut count = 0usize;
         let mut pos = start;
-        if pos == 0 {
-            self.insert(load64(window, 0), load64(window, 8), 0);
-            cache.starts[0] = 0;
+        // The last two positions go without: the offset may be too large for the format there.
+        let last = end.saturating_sub(2).max(start);
+        let mut slots = self.slots(window, P::new(pos));
+        if pos == 0 && last > 0 {
+            self.insert(slots, P::new(0));
+            slots = self.slots(window, P::new(1));
+            lanes[0] = [P::NONE; NEAR];
+            longs[0] = 0;
             pos = 1;
         }
-        while pos < end {
-            cache.starts[pos - start] = count as u32;
-            let most = (end - pos).min(effort.longest);
-            if most < 3 {
-                pos += 1;
-                continue;
-            }
-            if cache.entries.len() < count + MOST {
-                // Full: the rest goes without. Only unnatural data come here.
-                pos += 1;
-                continue;
-            }
-            let found = &mut cache.entries[count..count + MOST];
-            let found: &mut [u32; MOST] = match found.try_into() {
-                Ok(found) => found,
-                Err(_) => return,
-            };
-            let (added, longest) = self.find(window, pos, most, effort, found);
-            count += added;
+        while pos < last {
+            let index = pos - start;
+            let ahead = self.slots(window, P::new(pos + 1));
+            let candidates = self.insert(core::mem::replace(&mut slots, ahead), P::new(pos));
+            let (these, longest) = nearest(window, P::new(pos), &candidates);
+            lanes[index] = these;
+            longs[index] = longest as u32;
             pos += 1;
+            if longest < NEAR {
+                continue;
+            }
+            // Where there is no room for more, which only unnatural data bring about, the rest goes
+            // without long matches.
+            let Some(found) = cache.long[count..].first_chunk_mut::<MOST>() else {
+                continue;
+            };
+            let most = (end - index - start).min(effort.longest);
+            if most <= NEAR {
+                continue;
+            }
+            let offset = lanes[index][NEAR - 2].get();
+            let added = self.find_long(window, pos - 1, most, effort, found, offset, &candidates);
+            if added == 0 {
+                continue;
+            }
+            let longest = (found[added - 1] & 511) as usize;
+            longs[index] = (count << 9 | longest) as u32;
+            count += added;
             if longest >= effort.nice {
-                let stop = pos + longest - 1;
+                let stop = (pos + longest - 1).min(last);
                 while pos < stop {
-                    self.insert(load64(window, pos), load64(window, pos + 8), pos);
-                    cache.starts[pos - start] = count as u32;
+                    let ahead = self.slots(window, P::new(pos + 1));
+                    self.insert(core::mem::replace(&mut slots, ahead), P::new(pos));
+                    lanes[pos - start] = [P::NONE; NEAR];
+                    longs[pos - start] = 0;
                     pos += 1;
                 }
             }
         }
-        cache.starts[end - start] = count as u32;
+        lanes[last - start..].fill([P::NONE; NEAR]);
+        longs[last - start..].fill(0);
     }
 
+    /// Looks for matches longer than [`NEAR`], given the offset of one of that length.
+    #[allow(clippy::too_many_arguments, reason = "inner loop, one call site")]
     #[inline(always)]
-    fn find(
-        &mut self,
-        window: &[u8],
-        pos: usize,
-        most: usize,
-        effort: Effort,
-        found: &mut [u32; MOST],
-    ) -> (usize, usize) {
-        let word = load64(window, pos);
-        let (mut count, mut best) = (0usize, 1usize);
-        for (i, length) in SHORT.into_iter().enumerate() {
-            let slot = self.slot(word, length);
-            let candidate = core::mem::replace(&mut self.short[i][slot], P::new(pos)).get();
-            let differ = load64(window, candidate) ^ word;
-            let length = (differ.trailing_zeros() as usize / 8).min(most);
-            found[count] = ((pos - candidate) << 9 | length) as u32;
-            count += usize::from(length > best);
-            best = best.max(length);
-        }
-        let next = load64(window, pos + 8);
-        let longer: [usize; LONG.len()] = core::array::from_fn(|i| {
-            let slot = self.long_slot(word, next, LONG[i]);
-            core::mem::replace(&mut self.long[i][slot], P::new(pos)).get()
-        });
-        let slot = self.long_slot(word, next, CHAIN);
-        let candidate = core::mem::replace(&mut self.head[slot], P::new(pos));
-        self.prev[pos] = candidate;
-        if best < 8 {
-            return (count, best);
-        }
-        self.find_long(
-            window,
-            pos,
-            most,
-            effort,
-            found,
-            count,
-            candidate.get(),
-            longer,
-        )
-    }
-
-    /// The part of the search in the chain for long matches.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "inner loop, split for inlining only"
-    )]
     fn find_long(
         &mut self,
-        window: &[u8],
+        window: &P::Window,
         pos: usize,
         most: usize,
         effort: Effort,
         found: &mut [u32; MOST],
-        mut count: usize,
-        mut candidate: usize,
-        longer: [usize; LONG.len()],
-    ) -> (usize, usize) {
-        let offset = (found[count - 1] >> 9) as usize;
-        let mut best = match_length(window, pos, pos - offset, 8, most);
-        found[count - 1] = (offset << 9 | best) as u32;
-        for c in longer {
-            if best < most && load64(window, c + best - 7) == load64(window, pos + best - 7) {
-                let length = match_length(window, pos, c, 0, most);
-                if length > best {
-                    best = length;
-                    found[count] = ((pos - c) << 9 | length) as u32;
+        offset: usize,
+        candidates: &Candidates<P>,
+    ) -> usize {
+        let mut best = P::match_length(window, pos, pos - offset, NEAR, most);
+        let mut count = 0;
+        if best > NEAR {
+            found[0] = (offset << 9 | best) as u32;
+            count = 1;
+        }
+        let mut ending = P::load(window, P::new(pos + best - 7));
+        let mut look = |at: usize, best: &mut usize| {
+            if P::load(window, P::new(at + *best - 7)) == ending {
+                let length = P::match_length(window, pos, at, 0, most);
+                if let Some(found) = found.get_mut(count)
+                    && length > *best
+                {
+                    *best = length;
+                    ending = P::load(window, P::new(pos + length - 7));
+                    *found = ((pos - at) << 9 | length) as u32;
                     count += 1;
                 }
             }
+        };
+        for c in P::all(candidates.several[SEVERAL.len() - 1]) {
+            if best < most && c.get() < pos - offset {
+                look(c.get(), &mut best);
+            }
         }
+        let mut candidate = candidates.chain;
         let mut limit = pos;
         let mut depth = effort.depth;
-        while candidate < limit && depth > 0 && best < most && count < MOST {
+        while candidate.get() < limit && depth > 0 && best < most && best < effort.nice {
             depth -= 1;
-            limit = candidate;
-            if load64(window, candidate + best - 7) == load64(window, pos + best - 7) {
-                let length = match_length(window, pos, candidate, 0, most);
-                if length > best {
-                    best = length;
-                    found[count] = ((pos - candidate) << 9 | length) as u32;
-                    count += 1;
-                    if best >= effort.nice {
-                        break;
-                    }
-                }
-            }
-            candidate = self.prev[candidate].get();
+            limit = candidate.get();
+            look(limit, &mut best);
+            candidate = self.prev[limit];
         }
-        (count, best)
+        count
     }
+}
+
+/// Where a position is kept, by table.
+#[derive(Clone, Copy)]
+struct Slots {
+    single: [usize; SINGLE.len()],
+    several: [usize; SEVERAL.len()],
+    chain: usize,
+}
+
+/// Earlier positions that may match.
+struct Candidates<P: Position> {
+    single: [P; SINGLE.len()],
+    several: [P::Bucket; SEVERAL.len()],
+    chain: P,
+}
+
+/// The lanes of a position.
+#[inline(always)]
+fn nearest<P: Position>(
+    window: &P::Window,
+    pos: P,
+    candidates: &Candidates<P>,
+) -> (Lanes<P>, usize) {
+    let word = P::load(window, pos);
+    let mut lanes = P::Nearest::none();
+    let mut longest = 0;
+    let mut offer = |candidate: P| {
+        let differ = P::load(window, candidate) ^ word;
+        let length = differ.trailing_zeros() as usize / 8;
+        let offset = pos.minus(candidate);
+        lanes = lanes.with(offset, length);
+        longest = longest.max(length);
+        longest
+    };
+    for candidate in candidates.single {
+        offer(candidate);
+    }
+    for candidate in P::all(candidates.several[0]) {
+        offer(candidate);
+    }
+    // The other buckets are looked at further only while there are matches of their lengths.
+    for (bucket, length) in candidates.several.into_iter().zip(SEVERAL).skip(1) {
+        let [first, rest @ ..] = P::all(bucket);
+        if offer(first) < length {
+            break;
+        }
+        for candidate in rest {
+            offer(candidate);
+        }
+    }
+    (lanes.offsets(), longest)
 }

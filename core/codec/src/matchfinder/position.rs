@@ -1,0 +1,123 @@
+//! Positions in a window, as narrow as the window allows, and words at them.
+//!
+//! A window is an array that is longer than any position can point to, so reading a word needs no
+//! check of bounds.
+
+use super::PADDING;
+use super::lanes::{NARROW_NONE, Narrow, Nearest, WIDE_NONE, Wide};
+use super::tables::NEAR;
+
+/// Positions in a bucket.
+pub(crate) const BUCKET: usize = 4;
+
+/// A position as stored in a table.
+pub(crate) trait Position: Copy + Default + core::fmt::Debug {
+    /// An array with a word after every position that can be expressed.
+    type Window;
+    /// The size of [`Position::Window`].
+    const WINDOW: usize;
+    /// Several positions, the newest first.
+    type Bucket: Copy + Default + core::fmt::Debug;
+    /// An offset larger than all, in a slot of its own.
+    const NONE: Self;
+    /// The smallest offsets by length.
+    type Nearest: Nearest<Offset = Self>;
+
+    /// The lower bits of `position`.
+    fn new(position: usize) -> Self;
+    /// The position, less than `WINDOW` − [`PADDING`].
+    fn get(self) -> usize;
+    /// The distance from an earlier position.
+    fn minus(self, earlier: Self) -> Self;
+    /// For each lane, the slot of its adjusted offset (see LZX) times eight, plus the number of the lane.
+    fn slot_rows(lanes: &[Self; NEAR]) -> [u16; NEAR];
+    /// The start of `buffer` as a window, if it is long enough.
+    fn window(buffer: &[u8]) -> Option<&Self::Window>;
+    /// The bucket with `self` in front and without its last position.
+    fn push(self, bucket: Self::Bucket) -> Self::Bucket;
+    /// The positions of a bucket.
+    fn all(bucket: Self::Bucket) -> [Self; BUCKET];
+    /// The eight bytes at `at`.
+    fn load(window: &Self::Window, at: Self) -> u64;
+    /// The eight bytes after those.
+    fn load_next(window: &Self::Window, at: Self) -> u64;
+
+    /// How many bytes at `a` and at `b` agree, from `length` on (that many are known to), up to
+    /// `most`.
+    #[inline(always)]
+    fn match_length(
+        window: &Self::Window,
+        a: usize,
+        b: usize,
+        mut length: usize,
+        most: usize,
+    ) -> usize {
+        while length < most {
+            let differ = Self::load(window, Self::new(a + length))
+                ^ Self::load(window, Self::new(b + length));
+            if differ != 0 {
+                return (length + differ.trailing_zeros() as usize / 8).min(most);
+            }
+            length += 8;
+        }
+        most
+    }
+}
+
+macro_rules! position {
+    ($type:ty, $bits:expr, $bucket:ty, $nearest:ty, $none:expr) => {
+        impl Position for $type {
+            type Window = [u8; (1 << $bits) + PADDING];
+            const WINDOW: usize = (1 << $bits) + PADDING;
+            type Bucket = $bucket;
+            const NONE: Self = $none;
+            type Nearest = $nearest;
+
+            #[inline(always)]
+            fn new(position: usize) -> Self {
+                position as $type
+            }
+            #[inline(always)]
+            fn get(self) -> usize {
+                self as usize & ((1 << $bits) - 1)
+            }
+            #[inline(always)]
+            fn push(self, bucket: $bucket) -> $bucket {
+                bucket << <$type>::BITS | <$bucket>::from(self)
+            }
+            #[inline(always)]
+            fn all(bucket: $bucket) -> [Self; BUCKET] {
+                core::array::from_fn(|i| (bucket >> (<$type>::BITS as usize * i)) as $type)
+            }
+            #[inline(always)]
+            fn minus(self, earlier: Self) -> Self {
+                self.wrapping_sub(earlier)
+            }
+            #[inline(always)]
+            fn slot_rows(lanes: &[$type; NEAR]) -> [u16; NEAR] {
+                <$nearest>::slot_rows(lanes)
+            }
+            #[inline(always)]
+            fn window(buffer: &[u8]) -> Option<&Self::Window> {
+                buffer.first_chunk()
+            }
+            #[inline(always)]
+            fn load(window: &Self::Window, at: Self) -> u64 {
+                match window[at.get()..].first_chunk() {
+                    Some(bytes) => u64::from_le_bytes(*bytes),
+                    None => 0,
+                }
+            }
+            #[inline(always)]
+            fn load_next(window: &Self::Window, at: Self) -> u64 {
+                match window[at.get() + 8..].first_chunk() {
+                    Some(bytes) => u64::from_le_bytes(*bytes),
+                    None => 0,
+                }
+            }
+        }
+    };
+}
+
+position!(u16, 16, u64, Narrow, NARROW_NONE);
+position!(u32, 21, u128, Wide, WIDE_NONE);
