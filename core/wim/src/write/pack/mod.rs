@@ -26,6 +26,7 @@ mod large;
 mod solid;
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use wimforge_codec::Level;
@@ -100,6 +101,27 @@ struct Collecting {
     blob: BlobId,
     chunking: Chunking,
     chunks: Vec<PackedChunk>,
+}
+
+/// A new blob in its batch's buffer.
+struct NewBlob {
+    blob: BlobId,
+    range: Range<usize>,
+}
+
+/// A batch of which little is new would keep all of its memory for it: what is new is copied then.
+fn compact(buffer: Arc<Vec<u8>>, new: &mut [NewBlob]) -> Arc<Vec<u8>> {
+    let bytes: usize = new.iter().map(|new| new.range.len()).sum();
+    if bytes > buffer.len() / 2 {
+        return buffer;
+    }
+    let mut kept = Vec::with_capacity(bytes);
+    for new in new {
+        let start = kept.len();
+        kept.extend_from_slice(&buffer[new.range.clone()]);
+        new.range = start..kept.len();
+    }
+    Arc::new(kept)
 }
 
 /// Chunks on their way to the next compression task.
@@ -273,9 +295,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
                 loaded,
             } => {
                 self.loading -= 1;
-                for (item, loaded) in items.into_iter().zip(loaded) {
-                    self.loaded(item, &buffer, loaded)?;
-                }
+                self.batch_loaded(items, buffer, loaded)?;
             }
             Done::Packed(chunks) => {
                 for chunk in chunks?.wait()? {
@@ -287,49 +307,65 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         Ok(true)
     }
 
-    /// A small item was read: it is forgotten, or its chunks go on to be compressed.
-    fn loaded(&mut self, item: Item, buffer: &Arc<Vec<u8>>, loaded: Result<Loaded>) -> Result<()> {
-        let size = item.expected.size;
+    /// Small items were read: what is new among them is stored.
+    fn batch_loaded(
+        &mut self,
+        items: Vec<Item>,
+        buffer: Arc<Vec<u8>>,
+        loaded: Vec<Result<Loaded>>,
+    ) -> Result<()> {
+        let mut new = Vec::new();
+        for (item, loaded) in items.into_iter().zip(loaded) {
+            match self.admit(&item, loaded)? {
+                Some(blob) => new.push(blob),
+                None => self.in_flight -= item.expected.size,
+            }
+        }
+        let buffer = compact(buffer, &mut new);
+        new.into_iter().try_for_each(|new| self.store(new, &buffer))
+    }
+
+    /// The blob that an item becomes, unless it is there already or could not be read.
+    fn admit(&mut self, item: &Item, loaded: Result<Loaded>) -> Result<Option<NewBlob>> {
         let loaded = match loaded {
             Ok(loaded) => loaded,
-            Err(error) => {
-                self.in_flight -= size;
-                return self.unreadable(&item, error);
-            }
+            Err(error) => return self.unreadable(item, error).map(|()| None),
         };
         if loaded.changed {
-            self.warn_changed(&item);
+            self.warn_changed(item);
         }
-        let Some(blob) = self.claim(&item, loaded.hash)? else {
-            self.in_flight -= size;
-            return Ok(());
-        };
-        let end = loaded.start + size as usize;
+        let blob = self.claim(item, loaded.hash)?;
+        let end = loaded.start + item.expected.size as usize;
+        let range = loaded.start..end;
+        Ok(blob.map(|blob| NewBlob { blob, range }))
+    }
+
+    /// Writes a new blob, or cuts it into chunks that go on to be compressed.
+    fn store(&mut self, new: NewBlob, buffer: &Arc<Vec<u8>>) -> Result<()> {
+        let NewBlob { blob, range } = new;
+        let size = range.len() as u64;
         if let Some(solid) = &mut self.solid {
             let offset = solid.position();
-            solid.push(self.output, &buffer[loaded.start..end])?;
+            solid.push(self.output, &buffer[range])?;
             self.in_flight -= size;
             self.gathered(blob, offset);
             return Ok(());
         }
-        let slice = |start: usize, end: usize| Slice {
+        let slice = |range| Slice {
             buffer: Arc::clone(buffer),
-            range: start..end,
+            range,
         };
         let chunk_size = match self.options.compression {
             Compression::None => {
                 let chunk = PackedChunk {
-                    raw: slice(loaded.start, end),
+                    raw: slice(range),
                     compressed: None,
                 };
-                return self.write_blob(
-                    blob,
-                    Chunking {
-                        total: size,
-                        chunk_size: u32::MAX,
-                    },
-                    &[chunk],
-                );
+                let chunking = Chunking {
+                    total: size,
+                    chunk_size: u32::MAX,
+                };
+                return self.write_blob(blob, chunking, &[chunk]);
             }
             Compression::Chunked(_, chunk_size) => chunk_size,
         };
@@ -342,12 +378,10 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             chunking,
             chunks: Vec::with_capacity(chunking.count() as usize),
         });
-        let mut start = loaded.start;
-        while start < end {
-            let stop = (start + chunk_size as usize).min(end);
-            self.run.chunks.push(slice(start, stop));
-            self.run.bytes += stop - start;
-            start = stop;
+        for start in range.clone().step_by(chunk_size as usize) {
+            let end = (start + chunk_size as usize).min(range.end);
+            self.run.chunks.push(slice(start..end));
+            self.run.bytes += end - start;
             if self.run.bytes >= PACK_BATCH {
                 self.submit_run();
             }
