@@ -50,15 +50,15 @@ use crate::{Error, ErrorKind, Result, text};
 /// Items up to this size are held whole, in bytes.
 const LARGE: u64 = 4 << 20;
 /// Bytes of small items that are loaded together.
-const LOAD_BATCH: u64 = 1 << 20;
+const LOAD_BATCH: u64 = 512 << 10;
 /// Most items that are loaded together.
 const LOAD_ITEMS: usize = 64;
 /// Bytes of chunks that are compressed together.
-const PACK_BATCH: usize = 512 << 10;
+const PACK_BATCH: usize = 256 << 10;
 /// Bytes of data in flight: what keeps the driver busy, and for each worker what it has at hand.
 /// Nothing that is written depends on it.
-const BUDGET: u64 = 4 << 20;
-const BUDGET_PER_WORKER: u64 = 4 << 20;
+const BUDGET: u64 = 2 << 20;
+const BUDGET_PER_WORKER: u64 = 3 << 20;
 
 /// How data is packed.
 #[derive(Clone, Copy, Debug)]
