@@ -60,6 +60,15 @@ impl Compressor {
         }
     }
 
+    /// The same with the chunk's own memory as working memory where the format can use it. If the result
+    /// is `None` the chunk is what it was before, else it may be spoilt.
+    pub fn compress_in_place(&mut self, chunk: &mut [u8], output: &mut [u8]) -> Option<usize> {
+        match &mut self.inner {
+            Inner::Lzms(inner) => inner.compress_in_place(chunk, output),
+            _ => self.compress(chunk, output),
+        }
+    }
+
     /// Bytes of working memory that a compressor with these parameters allocates.
     #[must_use]
     pub fn memory(format: Format, chunk_size: u32, level: Level) -> u64 {

@@ -229,6 +229,54 @@ fn large_chunks_come_back() {
 }
 
 #[test]
+fn compressing_in_place_gives_the_same() {
+    let mut compressor = Compressor::new(1 << 18, Level::NORMAL);
+    for (kind, size) in [
+        (Kind::Code, 200_000),
+        (Kind::Text, 40_000),
+        (Kind::Noise, 70_000),
+    ] {
+        let data = make(kind, size, 3);
+        let (mut copied, mut in_place) = (vec![0; size - 1], vec![0; size - 1]);
+        let expected = compressor.compress(&data, &mut copied);
+        let mut chunk = data.clone();
+        let found = compressor.compress_in_place(&mut chunk, &mut in_place);
+        assert_eq!(found, expected);
+        assert!(in_place[..found.unwrap_or(0)] == copied[..expected.unwrap_or(0)]);
+        // Too little room: the filter has to be taken back.
+        let mut chunk = data.clone();
+        let refused = compressor.compress_in_place(&mut chunk, &mut in_place[..100]);
+        assert!(refused.is_none() && chunk == data);
+    }
+}
+
+/// Whole chunks of solid resources, with repetitions over any distance. Takes minutes.
+#[test]
+#[ignore = "takes minutes and half a gigabyte"]
+fn solid_chunks_come_back() {
+    for (chunk_size, size, level) in [
+        (1 << 26, 1 << 26, 50),
+        (1 << 26, (1 << 26) - 3, 20),
+        (1 << 28, (100 << 20) + 1, 35),
+        (1 << 30, 120 << 20, 20),
+    ] {
+        let mut data = Vec::with_capacity(size + (1 << 24));
+        for seed in 0.. {
+            if data.len() >= size {
+                break;
+            }
+            data.extend_from_slice(&make(Kind::Mixed, 7 << 20, seed));
+            let far = data.len() / 3;
+            data.extend_from_within(far..data.len().min(far + (2 << 20)));
+        }
+        data.truncate(size);
+        let mut compressor = Compressor::new(chunk_size, Level(level));
+        let packed = round_trip(&mut compressor, chunk_size, &data);
+        assert!(packed.is_some_and(|packed| packed < size / 2));
+    }
+}
+
+#[test]
 fn every_filter_corner_comes_back() {
     for size in 8..80 {
         for seed in 0..20 {

@@ -39,19 +39,43 @@ impl Compressor {
     /// Compresses one chunk into the start of `output` and returns the size, or `None` if that would
     /// not be smaller than `input` or does not fit.
     pub fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
-        if input.len() < 8 || input.len() as u64 > u64::from(self.chunk_size) || looks_random(input)
-        {
+        if !self.is_promising(input) {
             return None;
         }
-        let room = output.len().min(input.len() - 1);
-        self.data.clear();
-        self.data.extend_from_slice(input);
-        self.filter.run(&mut self.data, Direction::Encode);
-        self.model.reset(input.len());
-        self.finder.begin(input.len());
+        let mut data = core::mem::take(&mut self.data);
+        data.clear();
+        data.extend_from_slice(input);
+        let size = self.filter_and_pack(&mut data, output);
+        self.data = data;
+        size
+    }
+
+    /// The same without a copy of the chunk, for which its own memory is used. If the result is `None`
+    /// the chunk is what it was before, else it is spoilt.
+    pub fn compress_in_place(&mut self, chunk: &mut [u8], output: &mut [u8]) -> Option<usize> {
+        if !self.is_promising(chunk) {
+            return None;
+        }
+        let size = self.filter_and_pack(chunk, output);
+        if size.is_none() {
+            self.filter.run(chunk, Direction::Decode);
+        }
+        size
+    }
+
+    fn is_promising(&self, input: &[u8]) -> bool {
+        let fits = input.len() as u64 <= u64::from(self.chunk_size);
+        fits && input.len() >= 8 && !looks_random(input)
+    }
+
+    fn filter_and_pack(&mut self, data: &mut [u8], output: &mut [u8]) -> Option<usize> {
+        let room = output.len().min(data.len() - 1);
+        self.filter.run(data, Direction::Encode);
+        self.model.reset(data.len());
+        self.finder.begin(data.len());
         let mut writer = Writer::new(&mut output[..room]);
         self.parser
-            .run(&self.data, &mut self.finder, &mut self.model, &mut writer)
+            .run(data, &mut self.finder, &mut self.model, &mut writer)
             .ok()?;
         writer.finish().ok()
     }
@@ -121,7 +145,7 @@ fn looks_random(data: &[u8]) -> bool {
 #[must_use]
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let _ = level;
-    // The filtered copy, the match finder, and tables that do not depend on the size.
+    // The filtered copy (not if it is compressed in place), the match finder, and tables that do not depend on the size.
     let size = u64::from(chunk_size);
     size + TreeFinder::memory(size) + (3 << 20)
 }

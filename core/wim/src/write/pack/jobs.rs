@@ -184,7 +184,7 @@ pub(in crate::write) fn compress_chunks(
 }
 
 /// Chunks from this size on are compressed into buffers of their own, in bytes.
-const OWN_BUFFER: usize = 4 << 20;
+pub(super) const OWN_BUFFER: usize = 4 << 20;
 
 /// Compresses chunks; the results of small ones share one buffer.
 fn compress_here(
@@ -227,6 +227,31 @@ fn compress_here(
             }),
         })
         .collect())
+}
+
+/// Compresses a large chunk that nobody needs any more once it is compressed.
+pub(super) fn compress_large_unit(
+    state: &mut WorkerState,
+    format: Format,
+    chunk_size: u32,
+    level: Level,
+    mut unit: Vec<u8>,
+) -> Result<PackedChunk> {
+    let compressor = state.compressor(format, chunk_size, level)?;
+    let mut packed = vec![0; unit.len() - 1];
+    let size = compressor.compress_in_place(&mut unit, &mut packed);
+    if let Some(size) = size {
+        packed.truncate(size);
+        packed.shrink_to_fit();
+        unit = packed;
+    }
+    Ok(PackedChunk {
+        raw: Slice {
+            range: 0..unit.len(),
+            buffer: Arc::new(unit),
+        },
+        compressed: None,
+    })
 }
 
 /// The buffer comes as fresh zeros, of which only what is written to takes memory.

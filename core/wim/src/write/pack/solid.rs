@@ -17,7 +17,7 @@ use wimforge_codec::{Format, Level};
 use zerocopy::IntoBytes;
 use zerocopy::byteorder::little_endian::{U32, U64};
 
-use super::jobs::{Packing, compress_chunks};
+use super::jobs::{OWN_BUFFER, Packing, compress_chunks, compress_large_unit};
 use crate::Result;
 use crate::archive::{ChunkMap, Solid};
 use crate::format::resource::{Chunking, SolidHeader};
@@ -234,8 +234,13 @@ impl<'d, 'env> SolidWriter<'d, 'env> {
 
 /// Compresses the chunks of a unit.
 fn compress_unit(unit: Vec<u8>, options: SolidOptions, state: &mut WorkerState) -> Result<Packing> {
-    let unit = Arc::new(unit);
     let chunk_size = options.chunk_size as usize;
+    if chunk_size >= OWN_BUFFER && state.remote().is_none() {
+        let SolidOptions { format, level, .. } = options;
+        let chunk = compress_large_unit(state, format, options.chunk_size, level, unit)?;
+        return Ok(Packing::Here(vec![chunk]));
+    }
+    let unit = Arc::new(unit);
     let starts = (0..unit.len()).step_by(chunk_size);
     let chunks = starts.map(|start| Slice {
         buffer: Arc::clone(&unit),
