@@ -19,6 +19,7 @@ mod harness;
 mod incremental;
 mod links;
 mod ntfs;
+mod options;
 mod pipable;
 mod real;
 mod reproducible;

@@ -56,6 +56,7 @@ struct State {
     /// Percentage and phase that were shown last.
     shown: Option<(Phase, u64)>,
     skipped: Vec<String>,
+    excluded: u64,
 }
 
 impl<'a> Reporter<'a> {
@@ -152,6 +153,12 @@ impl<'a> Reporter<'a> {
         if self.open_line.swap(false, Ordering::Relaxed) {
             self.write("\n");
         }
+    }
+
+    /// How many paths were left out because of patterns.
+    #[must_use]
+    pub fn excluded(&self) -> u64 {
+        self.with_state(|state| state.excluded)
     }
 
     /// Files that were left out because they could not be read, each with the cause.
@@ -251,6 +258,9 @@ fn wimlib_line(phase: Phase, unit: Unit, done: u64, total: u64, percent: u64) ->
 
 impl Observer for Reporter<'_> {
     fn event(&self, event: &Event<'_>) {
+        if let Event::Excluded { .. } = event {
+            self.with_state(|state| state.excluded += 1);
+        }
         if self.style == Style::Json {
             return self.json_event(event);
         }

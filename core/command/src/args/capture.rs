@@ -3,6 +3,7 @@
 use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use super::modify::unsafe_compact;
 use super::solid::with_solid;
 use super::{flag, json, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
@@ -29,6 +30,7 @@ pub fn append() -> Command {
     with_solid(common(Command::new("append")))
         .arg(flag("rebuild", "Write the whole WIM anew, without the holes that appending leaves"))
         .arg(flag("create", "Make the WIM if it does not exist"))
+        .arg(unsafe_compact())
         .about("Add an image of a directory or NTFS volume to a WIM")
         .after_help(
             "Examples:\n  \
@@ -82,6 +84,8 @@ fn common(command: Command) -> Command {
                 .action(ArgAction::Append),
         )
         .arg(flag("source-list", "SOURCE is a list of files and directories ('-': on standard input): each line a path and, optionally, its place in the image"))
+        .arg(flag("wimboot", "Make an image for WIMBoot: XPRESS with chunks of 4K, and the configuration from Windows/System32/WimBootCompress.ini"))
+        .arg(flag("snapshot", "Capture from a snapshot of the volume; possible on Windows only"))
         .arg(flag("pipable", "Write a WIM that can be applied in one pass, from a pipe; assumed if WIMFILE is '-'. Microsoft's software cannot read it"))
         .arg(flag("not-pipable", "Write an ordinary WIM, also when appending to a pipable one"))
         .arg(
@@ -138,6 +142,10 @@ fn common(command: Command) -> Command {
         )
         .arg(
             flag("escape-names", "Keep file names that are not UTF-8, with their bytes escaped")
+                .help_heading(OWN_OPTIONS),
+        )
+        .arg(
+            flag("dry-run", "Only say what would be captured and how much that is; write nothing")
                 .help_heading(OWN_OPTIONS),
         )
         .arg(json())

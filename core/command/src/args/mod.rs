@@ -2,6 +2,7 @@
 //! here too.
 
 mod capture;
+mod documentation;
 mod modify;
 mod read;
 mod solid;
@@ -25,7 +26,7 @@ pub struct Verb {
 type Define = fn() -> Command;
 
 /// Every command.
-const VERBS: [(&str, Define); 13] = [
+const VERBS: [(&str, Define); 15] = [
     ("capture", capture::capture),
     ("append", capture::append),
     ("apply", read::apply),
@@ -39,6 +40,8 @@ const VERBS: [(&str, Define); 13] = [
     ("info", read::info),
     ("update", modify::update),
     ("verify", read::verify),
+    ("completions", documentation::completions),
+    ("man", documentation::man),
 ];
 
 /// Names of the commands.
@@ -83,7 +86,7 @@ pub fn help() -> String {
             .get_about()
             .map(ToString::to_string)
             .unwrap_or_default();
-        let _ = writeln!(text, "  {name:<10} {about}");
+        let _ = writeln!(text, "  {name:<11} {about}");
     }
     text.push_str(
         "\n`wimforge COMMAND --help` explains a command. Installed under a name such as \

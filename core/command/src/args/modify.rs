@@ -239,7 +239,7 @@ fn compressing(command: Command) -> Command {
         .arg(threads())
 }
 
-fn unsafe_compact() -> Arg {
+pub(super) fn unsafe_compact() -> Arg {
     flag(
         "unsafe-compact",
         "Leave no holes; unlike wimlib, the archive is written anew, so nothing can be lost",

@@ -9,7 +9,7 @@ use wimforge_core::archive::{Archive, BlobPool};
 use wimforge_core::format::{Compression, HeaderFlags, Layout};
 use wimforge_core::port::{Event, FileIdentity, Observer, OnUnreadable, Source, Wanted};
 use wimforge_core::scan::config::CaptureConfig;
-use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanned, UnixDataForm};
+use wimforge_core::scan::{OutsideLinks, Overlay, ScanOptions, Scanned, UnixDataForm};
 use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
 use wimforge_core::write::pipable::{self, Contents};
@@ -19,7 +19,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
 use super::destination::Destination;
-use super::incremental;
+use super::incremental::{self, Incremental};
 use super::sources::Sources;
 use crate::failure::Failure;
 use crate::host::{Host, Lock, SourceKind, SourceOptions};
@@ -28,6 +28,12 @@ use crate::profile::{Compat, Profile};
 use crate::report::Reporter;
 use crate::solid::SolidChoice;
 use crate::values::{CompressionChoice, amount, count};
+
+/// Chunk size of images for WIMBoot.
+const WIMBOOT_CHUNK: u32 = 4096;
+
+/// The configuration of images for WIMBoot, in the image and in the source.
+const WIMBOOT_CONFIG: &str = "Windows/System32/WimBootCompress.ini";
 
 /// Most bytes of a configuration file.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -50,6 +56,9 @@ struct Request {
     solid: SolidChoice,
     threads: usize,
     rebuild: bool,
+    compact: bool,
+    dry_run: bool,
+    wimboot: bool,
     create: bool,
     fix_links: Option<bool>,
     outside_links: OutsideLinks,
@@ -107,6 +116,9 @@ impl Request {
             solid: SolidChoice::of(matches),
             threads: matches.get_one::<usize>("threads").copied().unwrap_or(0),
             rebuild: invocation.verb == "append" && matches.get_flag("rebuild"),
+            compact: invocation.verb == "append" && matches.get_flag("unsafe-compact"),
+            dry_run: matches.get_flag("dry-run"),
+            wimboot: matches.get_flag("wimboot"),
             create: invocation.verb == "append" && matches.get_flag("create"),
             fix_links: fix_links(matches)?,
             outside_links: match text("outside-links").as_deref() {
@@ -142,6 +154,10 @@ impl Request {
             profile,
             epoch: epoch(host)?,
         };
+        if matches.get_flag("snapshot") {
+            let what = "--snapshot is possible on Windows only, where it uses VSS";
+            return Err(Error::new(ErrorKind::Unsupported, what).into());
+        }
         if request.solid.is_wanted()
             && (request.is_to_stdout() || request.layout == Some(Layout::Pipable))
         {
@@ -174,13 +190,17 @@ impl Request {
 
     fn compression(&self) -> Result<Compression> {
         let choice = self.compression.unwrap_or(CompressionChoice {
-            format: match self.solid.is_wanted() {
-                true => Some(Format::Lzms),
-                false => Some(Format::Lzx),
-            },
+            format: Some(match (self.wimboot, self.solid.is_wanted()) {
+                (true, _) => Format::Xpress,
+                (false, true) => Format::Lzms,
+                (false, false) => Format::Lzx,
+            }),
             level: None,
         });
-        match (choice.format, self.chunk_size) {
+        let is_xpress = choice.format == Some(Format::Xpress);
+        let wimboot_size = (self.wimboot && is_xpress).then_some(WIMBOOT_CHUNK);
+        let chunk_size = self.chunk_size.or(wimboot_size);
+        match (choice.format, chunk_size) {
             (None, Some(_)) => Err(Error::new(
                 ErrorKind::ChunkSize,
                 "a chunk size makes no sense without compression",
@@ -228,7 +248,10 @@ impl Request {
     ) -> Result<ScanOptions> {
         self.check_destination(sources, &pass_over)?;
         Ok(ScanOptions {
-            config: load_config(host, self.config.as_deref(), &self.profile, reporter)?,
+            config: {
+                let path = self.config_path(host, reporter);
+                load_config(host, path.as_deref(), &self.profile, reporter)?
+            },
             fix_links: fix.then_some(self.outside_links),
             unix_data: self.unix_data,
             wanted: Wanted {
@@ -242,7 +265,10 @@ impl Request {
             on_unreadable: self.on_unreadable,
             pass_over,
             overlapping: self.source_list,
-            overlay: self.profile.overlay,
+            overlay: match self.wimboot {
+                true => Overlay::Replace,
+                false => self.profile.overlay,
+            },
             case: archive::asked_case(host).unwrap_or_default(),
             now: self.now(host),
             latest_time: self.epoch,
@@ -263,6 +289,22 @@ impl Request {
             )),
             false => Ok(()),
         }
+    }
+
+    /// The configuration: the one given, or, for WIMBoot, the source's own.
+    fn config_path(&self, host: &dyn Host, reporter: &Reporter<'_>) -> Option<PathBuf> {
+        if self.config.is_some() || !self.wimboot {
+            return self.config.clone();
+        }
+        let own = self.source.join(WIMBOOT_CONFIG);
+        if host.exists(&own) {
+            return Some(own);
+        }
+        reporter.warning(&format!(
+            "\"{}\" does not exist.\nUsing default capture configuration!",
+            own.display()
+        ));
+        None
     }
 }
 
@@ -330,7 +372,7 @@ pub(super) fn integrity(matches: &ArgMatches) -> Result<IntegrityChoice, Failure
     }
 }
 
-/// `--flags` and `--image-property` in the order in which they were typed.
+/// What `--wimboot` sets, then `--flags` and `--image-property` in the order in which they were typed.
 fn properties(matches: &ArgMatches) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let indices = |name: &str| matches.indices_of(name).into_iter().flatten();
@@ -346,7 +388,10 @@ fn properties(matches: &ArgMatches) -> Vec<(String, String)> {
         found.push((index, property.clone()));
     }
     found.sort_by_key(|entry| entry.0);
-    found.into_iter().map(|entry| entry.1).collect()
+    let wimboot = matches.get_flag("wimboot");
+    let wimboot = wimboot.then(|| ("WIMBOOT".to_owned(), "1".to_owned()));
+    let found = found.into_iter().map(|entry| entry.1);
+    wimboot.into_iter().chain(found).collect()
 }
 
 /// The moment of `SOURCE_DATE_EPOCH`, for reproducible archives.
@@ -381,6 +426,10 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
     check_names(&name, request)?;
     let incremental = request.incremental.open(host, None, reporter)?;
     let sources = open_sources(host, request, reporter)?;
+    if request.dry_run {
+        let fix = request.fix_links.unwrap_or(true);
+        return dry_run(host, request, &sources, &incremental, None, fix, reporter);
+    }
     // Refuses a destination that cannot be written before anything is scanned.
     let mut destination = Destination::open(host, &request.wimfile, request.layout, Lock::Take)?;
     let fix = request.fix_links.unwrap_or(true);
@@ -412,6 +461,47 @@ fn create(host: &dyn Host, request: &Request, reporter: &Reporter<'_>) -> Result
     finish(&summary, request, reporter)
 }
 
+/// Scans, and says what would be captured.
+fn dry_run(
+    host: &dyn Host,
+    request: &Request,
+    sources: &Sources,
+    incremental: &Incremental,
+    archive: Option<&Archive>,
+    fix: bool,
+    reporter: &Reporter<'_>,
+) -> Result<u8, Failure> {
+    let scan = request.scan_options(host, sources, fix, Vec::new(), reporter)?;
+    let mut scanned = sources.scan(&scan, reporter)?;
+    incremental.take_over(&mut scanned, archive, reporter)?;
+    let unread = scanned.pending.iter().filter(|pending| {
+        let content = scanned.image.content(pending.content);
+        content.hash.is_zero()
+    });
+    let to_read: u64 = unread
+        .map(|pending| scanned.image.content(pending.content).size)
+        .sum();
+    let excluded = reporter.excluded();
+    reporter.line(&format!(
+        "Would capture {} and {} ({}), reading {}; {} excluded",
+        count(scanned.directories, "directory", "directories"),
+        count(scanned.files, "file", "files"),
+        amount(scanned.bytes, scanned.bytes),
+        amount(to_read, to_read),
+        count(excluded, "path", "paths"),
+    ));
+    reporter.result(json!({
+        "dry-run": true,
+        "directories": scanned.directories,
+        "files": scanned.files,
+        "bytes": scanned.bytes,
+        "bytes-to-read": to_read,
+        "excluded": excluded,
+        "skipped": scanned.skipped,
+    }));
+    Ok(0)
+}
+
 fn warn_of_pipable(reporter: &Reporter<'_>) {
     reporter.warning(
         "Creating a pipable WIM, which will be incompatible\nwith Microsoft's software \
@@ -436,15 +526,11 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     options.compression = archive.header().compression;
     options.solid = request.solid.for_archive(&archive)?;
     warn_if_without_effect(&request, &options, &reporter);
-    if request
+    let is_recompressed = request
         .chunk_size
-        .is_some_and(|size| size != options.compression.chunk_size())
-    {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "changing the chunk size of an existing WIM is not supported yet",
-        )
-        .into());
+        .is_some_and(|size| size != options.compression.chunk_size());
+    if let Some(size) = request.chunk_size {
+        options.compression = with_chunk_size(options.compression, size)?;
     }
     if request.check {
         archive::check(&archive, &request.wimfile, &reporter)?;
@@ -464,10 +550,28 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let fixed_before =
         archive.header().flags.contains(HeaderFlags::RP_FIX) || archive.images.is_empty();
     let fix = request.fix_links.unwrap_or(fixed_before);
+    if request.dry_run {
+        let archive = Some(&archive);
+        return dry_run(
+            host,
+            &request,
+            &sources,
+            &incremental,
+            archive,
+            fix,
+            &reporter,
+        );
+    }
     let is_pipable = archive.header().layout == Layout::Pipable;
     let layout = request.layout.unwrap_or(archive.header().layout);
     let mut pass_over: Vec<FileIdentity> = identity.into_iter().collect();
-    let mut rebuilt = match request.rebuild || is_pipable || layout == Layout::Pipable {
+    let stays_ordinary = !is_pipable && layout == Layout::Seekable;
+    if request.compact && !stays_ordinary {
+        let what = "a pipable WIM cannot be compacted in place";
+        return Err(Error::new(ErrorKind::CannotCompact, what).into());
+    }
+    let is_rebuilt = request.rebuild || request.compact || is_recompressed || !stays_ordinary;
+    let mut rebuilt = match is_rebuilt {
         true => Some(Destination::open(
             host,
             &request.wimfile,
@@ -516,6 +620,20 @@ pub fn append(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     finish(&summary, &request, &reporter)
 }
 
+/// The same compression type with another chunk size.
+fn with_chunk_size(compression: Compression, size: u32) -> Result<Compression> {
+    match compression {
+        Compression::None => Err(Error::new(
+            ErrorKind::ChunkSize,
+            "a chunk size makes no sense without compression",
+        )),
+        Compression::Chunked(format, _) => {
+            format.check_chunk_size(size)?;
+            Ok(Compression::Chunked(format, size))
+        }
+    }
+}
+
 /// The default name gets a number if it is in use.
 fn unused_name(request: &Request, archive: &Archive) -> String {
     let base = request.image_name();
@@ -548,7 +666,11 @@ fn open_sources(
         partition: request.partition,
     };
     if !request.source_list {
-        return Ok(Sources::single(host, &request.source, options, reporter)?);
+        let mut sources = Sources::single(host, &request.source, options, reporter)?;
+        if let (true, Some(config)) = (request.wimboot, &request.config) {
+            sources.add_file(host, config, WIMBOOT_CONFIG, options)?;
+        }
+        return Ok(sources);
     }
     if request.partition.is_some() {
         let what = "--partition makes no sense with --source-list, which takes no volumes";

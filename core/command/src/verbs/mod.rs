@@ -6,6 +6,7 @@ mod capture;
 mod delete;
 mod destination;
 mod dir;
+mod documentation;
 mod export;
 mod extract;
 mod incremental;
@@ -37,6 +38,8 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         "update" => update::run(host, invocation),
         "extract" => extract::run(host, invocation),
         "dir" => dir::run(host, invocation),
+        "completions" => documentation::completions(host, invocation),
+        "man" => documentation::man(host, invocation),
         "info" => info::run(host, invocation),
         "verify" => verify::run(host, invocation),
         other => Err(Failure::NoCommand(format!(

@@ -90,6 +90,21 @@ impl Sources {
         })
     }
 
+    /// Adds a single file at a place in the image.
+    pub fn add_file(
+        &mut self,
+        host: &dyn Host,
+        path: &Path,
+        target: &str,
+        options: SourceOptions,
+    ) -> Result<()> {
+        let kind = SourceKind::Anything;
+        let opened = host.open_source(path, SourceOptions { kind, ..options })?;
+        let target = target.to_owned();
+        self.placed.push(Placed { opened, target });
+        Ok(())
+    }
+
     /// For reading their data, in order.
     pub fn all(&self) -> Vec<&dyn Source> {
         self.placed
