@@ -30,7 +30,7 @@ struct Kind {
     ways: u32,
 }
 
-/// Tables for hashes of 6, 8, 12 and 24 bytes.
+/// Tables for hashes of 5, 8, 12 and 24 bytes.
 const TABLES: usize = 4;
 const KINDS: [Kind; TABLES] = [
     Kind {
@@ -126,7 +126,7 @@ impl FarFinder {
             let long =
                 (twelve.rotate_left(29) ^ word(8) ^ word(16).rotate_left(17)).wrapping_mul(K1);
             let hashes = [
-                (first << 16).wrapping_mul(K2),
+                (first << 24).wrapping_mul(K2),
                 eight ^ eight >> 31,
                 twelve,
                 long,
@@ -159,7 +159,7 @@ impl FarFinder {
         if data.len() - at < TAIL {
             return;
         }
-        let mut best = found.last().map_or(5, |last| last.length as usize);
+        let mut best = found.last().map_or(4, |last| last.length as usize);
         let hashes = self.hashes[at % RING];
         let mask = (1u32 << self.place_bits).wrapping_sub(1);
         for t in 0..TABLES {

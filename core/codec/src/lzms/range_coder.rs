@@ -278,12 +278,12 @@ impl RangeEncoder {
         Ok(())
     }
 
-    /// Writes the rest, and one unit more than the decisions need: some decoders (7-Zip's) bring in
-    /// the next unit as soon as they have room for it, and refuse a chunk whose forward stream then
-    /// reaches into the backward one.
+    /// Writes the rest, and the unit that the next decision would bring in: some decoders (7-Zip's)
+    /// bring it in at once, and refuse a chunk whose forward stream then reaches into the backward one.
     pub(super) fn finish(mut self, room: &mut Room<'_>) -> Result<(), Full> {
-        // The first of these shifts carries into what was held back; two more push out all of `low`.
-        for _ in 0..3 {
+        // The first of these shifts carries into what was held back; the others push out all of `low`.
+        let next = self.range < 1 << 16;
+        for _ in 0..2 + u32::from(next) {
             self.shift(room)?;
         }
         if let Some(held) = self.held {

@@ -11,7 +11,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::far::FarFinder;
+use super::{far::FarFinder, prefetch::prefetch};
 
 /// A match: `length` bytes equal those `offset` before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,10 @@ pub(super) struct TreeFinder {
     far: FarFinder,
 }
 
+/// How many positions ahead a root, and the node and the text it points to, are announced.
+const ROOT_AHEAD: usize = 16;
+const NODE_AHEAD: usize = 8;
+
 const TRIPLE_BITS: u32 = 14;
 const MIN_ROOT_BITS: u32 = 15;
 const MAX_ROOT_BITS: u32 = 18;
@@ -92,6 +96,26 @@ impl TreeFinder {
         size.min(window) * 8 + (4 << MAX_ROOT_BITS) + far
     }
 
+    /// Announces the roots of trees that will be wanted, and what the nearer ones point to. Trees and
+    /// text do not fit into the first-level cache: without this every step down waits.
+    #[inline(always)]
+    fn announce(&self, data: &[u8], at: usize) {
+        let root = |at: usize| {
+            let word = data.get(at..at + 4)?.try_into().ok()?;
+            Some(hash(u32::from_le_bytes(word), self.root_bits))
+        };
+        if let Some(root) = root(at + ROOT_AHEAD) {
+            prefetch(&self.roots, root);
+        }
+        if let Some(&candidate) = root(at + NODE_AHEAD).and_then(|root| self.roots.get(root)) {
+            let from = candidate.wrapping_sub(self.base) as usize;
+            if from < at {
+                prefetch(&self.children, 2 * (from & (self.window - 1)));
+                prefetch(data, from);
+            }
+        }
+    }
+
     /// Puts `at` at the root of its tree and calls `emit` with length and offset of each position on the
     /// way that matches more than `best` bytes and more than those before.
     #[inline(always)]
@@ -104,6 +128,7 @@ impl TreeFinder {
         mut best: usize,
         mut emit: impl FnMut(u32, u32),
     ) {
+        self.announce(data, at);
         let base = self.base;
         let root = &mut self.roots[hash(word_at(data, at), self.root_bits)];
         let mut candidate = core::mem::replace(root, base + at as u32);
