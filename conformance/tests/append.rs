@@ -198,3 +198,46 @@ proptest! {
         append_agrees([&one, &two], &first, &then);
     }
 }
+
+#[test]
+fn refused_however_it_is_written() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&fixed::everything());
+    let options = Options {
+        check: true,
+        ..Options::with(Compression::None)
+    };
+    let whole = source.captured(&wimlib, "whole.wim", &options);
+    let bytes = fs::read(&whole).expect("read");
+    let altered = |name: &str, at: usize, bits: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= bits;
+        let wim = source.scratch.join(name);
+        fs::write(&wim, bytes).expect("write");
+        wim
+    };
+    let part = source.scratch.join("part.swm");
+    wimlib
+        .call(["split"])
+        .arg(&whole)
+        .arg(&part)
+        .arg("0.5")
+        .run()
+        .ok();
+    for (wim, more, code) in [
+        // Part 1 of several, the flag READONLY, and data that the integrity table knows to be wrong.
+        (part, &[][..], 71),
+        (altered("readonly.wim", 0x10, 0x04), &[], 71),
+        (altered("corrupt.wim", 5000, 0x01), &["--check"], 13),
+        (altered("no.wim", 0, 0x01), &[], 43),
+    ] {
+        let before = fs::read(&wim).expect("read");
+        for rebuild in [&[][..], &["--rebuild"], &["--pipable"]] {
+            let call = wimforge.append(&source.path, &wim, "second", &Options::default());
+            let _refused = call.args(more).args(rebuild).run().refused_with(code, &[]);
+            assert!(before == fs::read(&wim).expect("read"), "{}", wim.display());
+        }
+    }
+}
