@@ -44,7 +44,7 @@ enum Parser {
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
     let parser = if level.0 < FIRST_THOROUGH {
-        4 * size + LazyParser::<u32>::memory(size) + Splitter::memory(Grain::COARSE)
+        4 * size + LazyParser::<u32>::memory() + Splitter::memory(Grain::COARSE)
     } else if chunk_size <= 1 << 16 {
         Thorough::<u16, { 1 << 14 }>::memory(size)
     } else {
@@ -65,9 +65,9 @@ impl Compressor {
                 Splitter::new(Grain::COARSE, order),
             );
             if chunk_size <= 1 << 16 {
-                Parser::Lazy(Box::new(LazyParser::new(size, level)), items, splitter)
+                Parser::Lazy(Box::new(LazyParser::new(level)), items, splitter)
             } else {
-                Parser::LazyWide(Box::new(LazyParser::new(size, level)), items, splitter)
+                Parser::LazyWide(Box::new(LazyParser::new(level)), items, splitter)
             }
         } else if chunk_size <= 1 << 16 {
             Parser::Narrow(Box::new(Thorough::new(chunk_size, level)))
@@ -100,14 +100,13 @@ impl Compressor {
         self.window[size..size + PADDING].fill(0);
         e8::encode(&mut self.window[..size]);
         self.coder.start();
-        let window = &self.window[..size + PADDING];
         match &mut self.parser {
             Parser::Lazy(parser, items, splitter) => {
                 lazily(
                     parser,
                     items,
                     splitter,
-                    window,
+                    &self.window,
                     size,
                     &mut self.coder,
                     &mut writer,
@@ -118,7 +117,7 @@ impl Compressor {
                     parser,
                     items,
                     splitter,
-                    window,
+                    &self.window,
                     size,
                     &mut self.coder,
                     &mut writer,
@@ -138,23 +137,26 @@ fn lazily<P: Position>(
     parser: &mut LazyParser<P>,
     items: &mut Vec<Item>,
     splitter: &mut Splitter,
-    window: &[u8],
+    buffer: &[u8],
     size: usize,
     coder: &mut BlockCoder,
     writer: &mut BitWriter<'_>,
 ) {
+    let Some(window) = P::window(buffer) else {
+        return;
+    };
     parser.start(size);
     let mut pos = 0;
     while pos < size {
         items.clear();
         let end = parser.block(window, pos, size, items);
-        let blocks = splitter.split(items, &window[pos..end]);
+        let blocks = splitter.split(items, &buffer[pos..end]);
         let mut rest = items.as_slice();
         for block in 0..blocks {
             let (bytes, count) = splitter.extent(block);
             let (_, freqs) = splitter.block(block);
             let (these, others) = rest.split_at(count);
-            coder.write_counted(writer, these, &window[pos..pos + bytes], freqs);
+            coder.write_counted(writer, these, &buffer[pos..pos + bytes], freqs);
             rest = others;
             pos += bytes;
         }

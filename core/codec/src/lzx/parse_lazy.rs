@@ -3,11 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::Level;
+use crate::matchfinder::chain::{ChainFinder, Match};
 use crate::matchfinder::position::Position;
-use crate::matchfinder::{
-    chain::{ChainFinder, Match},
-    load64, match_length,
-};
 
 use super::block::{Item, LITERAL_ITEM, item};
 use super::offset::{ADJUST, Recent};
@@ -18,7 +15,7 @@ pub(super) const MAX_BLOCK: usize = 1 << 16;
 
 /// See the module's page.
 #[derive(Debug)]
-pub(super) struct LazyParser<P> {
+pub(super) struct LazyParser<P: Position> {
     finder: ChainFinder<P>,
     recent: Recent,
     depth: u32,
@@ -26,17 +23,17 @@ pub(super) struct LazyParser<P> {
 }
 
 impl<P: Position> LazyParser<P> {
-    pub(super) fn new(size: usize, level: Level) -> Self {
+    pub(super) fn new(level: Level) -> Self {
         LazyParser {
-            finder: ChainFinder::new(size),
+            finder: ChainFinder::new(),
             recent: Recent::START,
             depth: (level.0 * 3 / 5).max(1),
             nice: (level.0 as usize * 2).clamp(8, MAX_MATCH),
         }
     }
 
-    pub(super) fn memory(size: usize) -> usize {
-        ChainFinder::<P>::memory(size)
+    pub(super) fn memory() -> usize {
+        ChainFinder::<P>::memory()
     }
 
     pub(super) fn start(&mut self, size: usize) {
@@ -47,7 +44,7 @@ impl<P: Position> LazyParser<P> {
     /// Parses one block that starts at `pos`; returns its end.
     pub(super) fn block(
         &mut self,
-        window: &[u8],
+        window: &P::Window,
         pos: usize,
         size: usize,
         items: &mut Vec<Item>,
@@ -100,7 +97,7 @@ impl<P: Position> LazyParser<P> {
     #[inline]
     fn choose(
         &mut self,
-        window: &[u8],
+        window: &P::Window,
         pos: usize,
         size: usize,
         end: usize,
@@ -116,19 +113,19 @@ impl<P: Position> LazyParser<P> {
             found = Match::default();
             adjusted = 0;
         }
-        let word = load64(window, pos);
+        let word = P::load(window, P::new(pos));
         for index in 0..3 {
             let offset = self.recent.get(index) as usize;
             if offset > pos {
                 continue;
             }
-            let differ = load64(window, pos - offset) ^ word;
+            let differ = P::load(window, P::new(pos - offset)) ^ word;
             if differ & 0xffff != 0 {
                 continue;
             }
             let mut length = differ.trailing_zeros() as usize / 8;
             if length == 8 {
-                length = match_length(window, pos, pos - offset, 8, most);
+                length = P::match_length(window, pos, pos - offset, 8, most);
             }
             let candidate = Match {
                 length: length.min(most),

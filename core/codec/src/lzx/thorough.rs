@@ -37,7 +37,10 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let size = chunk_size as usize;
         let segment = size.min(SEGMENT);
         let level = level.0;
-        let nice = (70 + level as usize).min(MAX_MATCH);
+        let nice = match level {
+            ..45 => 60,
+            _ => (70 + level as usize).min(MAX_MATCH),
+        };
         Thorough {
             finder: TableFinder::new(size),
             cache: MatchCache::new(segment),
@@ -47,8 +50,9 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             items: Vec::with_capacity(segment),
             effort: Effort {
                 depth: match level {
+                    ..45 => 2,
                     _ if P::WINDOW > 1 << 17 => level / 5,
-                    ..=50 => level / 2,
+                    45..=50 => level / 2,
                     _ => level - 25,
                 },
                 nice,
@@ -56,7 +60,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             },
             manner: Manner {
                 nice,
-                interval: 512,
+                interval: if level < 45 { 1024 } else { 512 },
                 warm_up: match level {
                     50..60 => (level as usize - 50) * 3,
                     _ => 0,

@@ -4,11 +4,14 @@
 //! Chains suit greedy and lazy parsing, which look for one long match and not for the cheapest of each
 //! length.
 
+use alloc::boxed::Box;
 use alloc::vec;
-use alloc::vec::Vec;
 
 use super::position::Position;
-use super::{load32, match_length};
+
+/// Sizes of the tables: for hashes of three and of four bytes.
+const HEADS3: usize = 1 << 14;
+const HEADS4: usize = 1 << 17;
 
 /// A match: the longest found, at the smallest offset of that length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,58 +22,64 @@ pub(crate) struct Match {
 
 /// See the module's page.
 #[derive(Debug)]
-pub(crate) struct ChainFinder<P> {
-    head3: Vec<P>,
-    head4: Vec<P>,
-    prev: Vec<P>,
-    shift3: u32,
-    shift4: u32,
+pub(crate) struct ChainFinder<P: Position> {
+    head3: Box<[P; HEADS3]>,
+    head4: Box<[P; HEADS4]>,
+    prev: Box<P::Links>,
+    mask3: usize,
+    mask4: usize,
+}
+
+fn heads<P: Position, const N: usize>() -> Box<[P; N]> {
+    match vec![P::default(); N].into_boxed_slice().try_into() {
+        Ok(heads) => heads,
+        Err(_) => unreachable!("the vector has N elements"),
+    }
 }
 
 impl<P: Position> ChainFinder<P> {
-    /// For windows of up to `size` bytes.
-    pub(crate) fn new(size: usize) -> Self {
-        let bits = hash_bits(size);
+    /// For any window.
+    pub(crate) fn new() -> Self {
         ChainFinder {
-            head3: vec![P::default(); 1 << bits.min(14)],
-            head4: vec![P::default(); 1 << bits],
-            prev: vec![P::default(); size],
-            shift3: 0,
-            shift4: 0,
+            head3: heads(),
+            head4: heads(),
+            prev: P::links(),
+            mask3: 0,
+            mask4: 0,
         }
     }
 
     /// Bytes that [`ChainFinder::new`] allocates.
-    pub(crate) fn memory(size: usize) -> usize {
-        let bits = hash_bits(size);
-        size_of::<P>() * ((1 << bits.min(14)) + (1 << bits) + size)
+    pub(crate) fn memory() -> usize {
+        size_of::<P>() * (HEADS3 + HEADS4 + P::WINDOW)
     }
 
     /// Forgets everything; the next window has `size` bytes.
     pub(crate) fn reset(&mut self, size: usize) {
-        let bits = hash_bits(size).min(self.head4.len().ilog2());
-        self.shift3 = 32 - bits.min(14);
-        self.shift4 = 32 - bits;
-        self.head3[..1 << bits.min(14)].fill(P::default());
-        self.head4[..1 << bits].fill(P::default());
+        let slots = 1 << (usize::BITS - size.leading_zeros()).max(10);
+        self.mask3 = slots.min(HEADS3) - 1;
+        self.mask4 = slots.min(HEADS4) - 1;
+        self.head3[..=self.mask3].fill(P::default());
+        self.head4[..=self.mask4].fill(P::default());
     }
 
     #[inline(always)]
-    fn insert(&mut self, window: &[u8], pos: usize) -> (usize, usize) {
-        let word = load32(window, pos);
-        let h3 = ((word << 8).wrapping_mul(0x9e37_79b1) >> self.shift3) as usize;
-        let h4 = (word.wrapping_mul(0x9e37_79b1) >> self.shift4) as usize;
-        let c3 = core::mem::replace(&mut self.head3[h3], P::new(pos));
-        let c4 = core::mem::replace(&mut self.head4[h4], P::new(pos));
-        self.prev[pos] = c4;
-        (c3.get(), c4.get())
+    fn insert(&mut self, window: &P::Window, pos: P) -> (P, P) {
+        const FACTOR: u32 = 0x9e37_79b1;
+        let word = P::load_half(window, pos);
+        let h3 = (word << 8).wrapping_mul(FACTOR) >> (32 - HEADS3.ilog2());
+        let h4 = word.wrapping_mul(FACTOR) >> (32 - HEADS4.ilog2());
+        let c3 = core::mem::replace(&mut self.head3[h3 as usize & self.mask3], pos);
+        let c4 = core::mem::replace(&mut self.head4[h4 as usize & self.mask4], pos);
+        pos.link(&mut self.prev, c4);
+        (c3, c4)
     }
 
     /// Adds `count` positions from `pos` on without searching.
     #[inline]
-    pub(crate) fn skip(&mut self, window: &[u8], pos: usize, count: usize) {
+    pub(crate) fn skip(&mut self, window: &P::Window, pos: usize, count: usize) {
         for at in pos..pos + count {
-            self.insert(window, at);
+            self.insert(window, P::new(at));
         }
     }
 
@@ -80,14 +89,14 @@ impl<P: Position> ChainFinder<P> {
     #[inline]
     pub(crate) fn find(
         &mut self,
-        window: &[u8],
+        window: &P::Window,
         pos: usize,
         than: usize,
         most: usize,
         nice: usize,
         mut depth: u32,
     ) -> Match {
-        let (c3, mut candidate) = self.insert(window, pos);
+        let (c3, mut candidate) = self.insert(window, P::new(pos));
         let mut best = Match {
             length: than,
             offset: 0,
@@ -95,44 +104,41 @@ impl<P: Position> ChainFinder<P> {
         if than >= most {
             return best;
         }
-        let word = load32(window, pos);
-        if than < 3 && most >= 3 && (load32(window, c3) ^ word) << 8 == 0 && c3 < pos {
+        let word = P::load_half(window, P::new(pos));
+        if than < 3 && most >= 3 && (P::load_half(window, c3) ^ word) << 8 == 0 && c3.get() < pos {
             best = Match {
                 length: 3,
-                offset: pos - c3,
+                offset: pos - c3.get(),
             };
         }
         if most < 4 {
             return best;
         }
+        // A longer match must agree in the four bytes that end one past the best.
+        let mut end = best.length.max(3) - 3;
+        let mut ending = P::load_half(window, P::new(pos + end));
         let mut limit = pos;
-        loop {
-            if candidate >= limit || depth == 0 {
-                return best;
-            }
+        while candidate.get() < limit && depth > 0 {
             depth -= 1;
-            limit = candidate;
-            // A longer match must agree in the four bytes that end one past the best.
-            let end = best.length.max(3) - 3;
-            if load32(window, candidate + end) == load32(window, pos + end)
-                && load32(window, candidate) == word
+            limit = candidate.get();
+            if P::load_half(window, P::new(limit + end)) == ending
+                && P::load_half(window, candidate) == word
             {
-                let length = match_length(window, pos, candidate, 4, most);
+                let length = P::match_length(window, pos, limit, 4, most);
                 if length > best.length {
                     best = Match {
                         length,
-                        offset: pos - candidate,
+                        offset: pos - limit,
                     };
                     if length >= nice || length >= most {
                         return best;
                     }
+                    end = length - 3;
+                    ending = P::load_half(window, P::new(pos + end));
                 }
             }
-            candidate = self.prev[candidate].get();
+            candidate = candidate.next(&self.prev);
         }
+        best
     }
-}
-
-fn hash_bits(size: usize) -> u32 {
-    (usize::BITS - size.leading_zeros()).clamp(10, 17)
 }

@@ -9,9 +9,6 @@ pub(crate) mod chain;
 mod lanes;
 pub(crate) mod position;
 pub(crate) mod tables;
-mod word;
-
-pub(crate) use word::{load32, load64, match_length};
 
 /// Bytes after the chunk that finders may read.
 pub(crate) const PADDING: usize = 32;

@@ -3,6 +3,9 @@
 //! A window is an array that is longer than any position can point to, so reading a word needs no
 //! check of bounds.
 
+use alloc::boxed::Box;
+use alloc::vec;
+
 use super::PADDING;
 use super::lanes::{NARROW_NONE, Narrow, Nearest, WIDE_NONE, Wide};
 use super::tables::NEAR;
@@ -16,6 +19,8 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     type Window;
     /// The size of [`Position::Window`].
     const WINDOW: usize;
+    /// A position for every one that can be expressed.
+    type Links: core::fmt::Debug;
     /// Several positions, the newest first.
     type Bucket: Copy + Default + core::fmt::Debug;
     /// An offset larger than all, in a slot of its own.
@@ -31,6 +36,12 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     fn minus(self, earlier: Self) -> Self;
     /// For each lane, the slot of its adjusted offset (see LZX) times eight, plus the number of the lane.
     fn slot_rows(lanes: &[Self; NEAR]) -> [u16; NEAR];
+    /// Links that all lead to the start.
+    fn links() -> Box<Self::Links>;
+    /// Where this position links to.
+    fn next(self, links: &Self::Links) -> Self;
+    /// Links this position to another.
+    fn link(self, links: &mut Self::Links, to: Self);
     /// The start of `buffer` as a window, if it is long enough.
     fn window(buffer: &[u8]) -> Option<&Self::Window>;
     /// The bucket with `self` in front and without its last position.
@@ -39,6 +50,8 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     fn all(bucket: Self::Bucket) -> [Self; BUCKET];
     /// The eight bytes at `at`.
     fn load(window: &Self::Window, at: Self) -> u64;
+    /// The four bytes at `at`.
+    fn load_half(window: &Self::Window, at: Self) -> u32;
     /// The eight bytes after those.
     fn load_next(window: &Self::Window, at: Self) -> u64;
 
@@ -69,6 +82,7 @@ macro_rules! position {
         impl Position for $type {
             type Window = [u8; (1 << $bits) + PADDING];
             const WINDOW: usize = (1 << $bits) + PADDING;
+            type Links = [$type; 1 << $bits];
             type Bucket = $bucket;
             const NONE: Self = $none;
             type Nearest = $nearest;
@@ -97,6 +111,20 @@ macro_rules! position {
             fn slot_rows(lanes: &[$type; NEAR]) -> [u16; NEAR] {
                 <$nearest>::slot_rows(lanes)
             }
+            fn links() -> Box<Self::Links> {
+                match vec![0; 1 << $bits].into_boxed_slice().try_into() {
+                    Ok(links) => links,
+                    Err(_) => unreachable!("the vector is as long"),
+                }
+            }
+            #[inline(always)]
+            fn next(self, links: &Self::Links) -> Self {
+                links[self.get()]
+            }
+            #[inline(always)]
+            fn link(self, links: &mut Self::Links, to: Self) {
+                links[self.get()] = to;
+            }
             #[inline(always)]
             fn window(buffer: &[u8]) -> Option<&Self::Window> {
                 buffer.first_chunk()
@@ -105,6 +133,13 @@ macro_rules! position {
             fn load(window: &Self::Window, at: Self) -> u64 {
                 match window[at.get()..].first_chunk() {
                     Some(bytes) => u64::from_le_bytes(*bytes),
+                    None => 0,
+                }
+            }
+            #[inline(always)]
+            fn load_half(window: &Self::Window, at: Self) -> u32 {
+                match window[at.get()..].first_chunk() {
+                    Some(bytes) => u32::from_le_bytes(*bytes),
                     None => 0,
                 }
             }

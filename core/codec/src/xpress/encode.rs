@@ -7,6 +7,7 @@ use crate::Level;
 use crate::huffman::{CodeBuilder, codewords};
 use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
+use crate::matchfinder::position::Position;
 
 use super::parse::LazyParser;
 use super::write::Writer;
@@ -50,7 +51,7 @@ pub struct Compressor {
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
     let _ = level;
-    (size_of::<Compressor>() + 5 * size + PADDING + 12 * SYMBOLS + LazyParser::memory(size)) as u64
+    (size_of::<Compressor>() + u16::WINDOW + 4 * size + 12 * SYMBOLS + LazyParser::memory()) as u64
 }
 
 impl Compressor {
@@ -60,9 +61,9 @@ impl Compressor {
         let size = chunk_size as usize;
         Compressor {
             chunk_size: size,
-            window: vec![0; size + PADDING],
+            window: vec![0; u16::WINDOW],
             items: Vec::with_capacity(size),
-            parser: LazyParser::new(size, level),
+            parser: LazyParser::new(level),
             builder: CodeBuilder::new(SYMBOLS),
         }
     }
@@ -76,7 +77,7 @@ impl Compressor {
         }
         self.window[..size].copy_from_slice(input);
         self.window[size..size + PADDING].fill(0);
-        let window = &self.window[..size + PADDING];
+        let window = u16::window(&self.window)?;
         self.items.clear();
         let mut freqs = [0u32; SYMBOLS];
         self.parser.parse(window, size, &mut self.items, &mut freqs);

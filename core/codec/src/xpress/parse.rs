@@ -4,9 +4,12 @@ use alloc::vec::Vec;
 
 use crate::Level;
 use crate::matchfinder::chain::{ChainFinder, Match};
+use crate::matchfinder::position::Position;
 
 use super::encode::{Item, item, match_symbol};
 use super::{MIN_MATCH, SYMBOLS};
+
+type Window = <u16 as Position>::Window;
 
 /// See the module's page.
 #[derive(Debug)]
@@ -17,22 +20,22 @@ pub(super) struct LazyParser {
 }
 
 impl LazyParser {
-    pub(super) fn new(size: usize, level: Level) -> Self {
+    pub(super) fn new(level: Level) -> Self {
         LazyParser {
-            finder: ChainFinder::new(size),
-            depth: (level.0 * 2 / 5).max(1),
+            finder: ChainFinder::new(),
+            depth: (level.0 * 7 / 20).max(1),
             nice: (level.0 as usize * 4 / 5).clamp(8, 300),
         }
     }
 
-    pub(super) fn memory(size: usize) -> usize {
-        ChainFinder::<u16>::memory(size)
+    pub(super) fn memory() -> usize {
+        ChainFinder::<u16>::memory()
     }
 
     /// Parses the chunk and counts its symbols.
     pub(super) fn parse(
         &mut self,
-        window: &[u8],
+        window: &Window,
         size: usize,
         items: &mut Vec<Item>,
         freqs: &mut [u32; SYMBOLS],
@@ -81,7 +84,7 @@ impl LazyParser {
         }
     }
 
-    fn find(&mut self, window: &[u8], at: usize, size: usize, than: usize, depth: u32) -> Match {
+    fn find(&mut self, window: &Window, at: usize, size: usize, than: usize, depth: u32) -> Match {
         let found = self
             .finder
             .find(window, at, than, size - at, self.nice, depth);
