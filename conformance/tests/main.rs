@@ -17,6 +17,7 @@ mod damage;
 mod failures;
 mod harness;
 mod incremental;
+mod life;
 mod links;
 mod ntfs;
 mod options;

@@ -168,6 +168,10 @@ impl Host for NativeHost {
         })
     }
 
+    fn is_directory(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }

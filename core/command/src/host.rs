@@ -98,6 +98,11 @@ pub trait Host: Sync {
         Ok(vec![pattern.to_owned()])
     }
 
+    /// Whether there is a directory at `path`.
+    fn is_directory(&self, _path: &Path) -> bool {
+        false
+    }
+
     /// Whether there is a file at `path`.
     fn exists(&self, path: &Path) -> bool;
 

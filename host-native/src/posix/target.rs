@@ -199,6 +199,20 @@ impl Target for PosixTarget {
             .map_err(|error| self.failed(ErrorKind::MakeLink, "cannot make hard link", path, error))
     }
 
+    fn copy_file(&self, existing: &[u8], path: &[u8]) -> Result<bool> {
+        let failed = |error| self.failed(ErrorKind::Open, "cannot copy", existing, error);
+        let host = self.host(existing);
+        let (parent, name) = self.place(&host).map_err(failed)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let original = openat(&*parent, name, flags, Mode::empty()).map_err(failed)?;
+        let found = fstat(&original).map_err(failed)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+            return Ok(false);
+        }
+        let copy = self.create_file(path)?;
+        copy.copy_from(&PosixFile::new(original), found.st_size as u64)
+    }
+
     fn symbolic_link(&self, target: LinkTarget<'_>, path: &[u8]) -> Result<()> {
         let to = match target {
             LinkTarget::AsIs(to) => self.host(to),

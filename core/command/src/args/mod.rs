@@ -26,13 +26,14 @@ pub struct Verb {
 type Define = fn() -> Command;
 
 /// Every command.
-const VERBS: [(&str, Define); 15] = [
+const VERBS: [(&str, Define); 16] = [
     ("capture", capture::capture),
     ("append", capture::append),
     ("apply", read::apply),
     ("extract", read::extract),
     ("dir", read::dir),
     ("delete", modify::delete),
+    ("diff", read::diff),
     ("export", modify::export),
     ("join", modify::join),
     ("split", modify::split),

@@ -12,6 +12,7 @@ pub fn info() -> Command {
     let command = Command::new("info")
         .about("Describe or change a WIM and its images; describe an NTFS volume")
         .arg(path("WIMFILE", "The archive").required(true))
+        .arg(json())
         .arg(operand(
             "IMAGE",
             "Index or name of an image: describe only that one",
@@ -59,6 +60,7 @@ pub fn dir() -> Command {
     Command::new("dir")
         .about("List the files of an image")
         .arg(path("WIMFILE", "The archive").required(true))
+        .arg(json())
         .arg(references())
         .arg(operand(
             "IMAGE",
@@ -73,6 +75,28 @@ pub fn dir() -> Command {
             "one-file-only",
             "List only the file or directory itself",
         ))
+}
+
+/// `diff`.
+pub fn diff() -> Command {
+    Command::new("diff")
+        .about("Compare two images, or an image and a directory")
+        .arg(path("A", "An archive, or ARCHIVE:IMAGE").required(true))
+        .arg(path("B", "Another, or a directory: what a restoration would change").required(true))
+        .arg(flag("no-times", "Do not compare times"))
+        .arg(flag(
+            "unix-data",
+            "With a directory: compare owner, group, mode and extended attributes too",
+        ))
+        .arg(threads())
+        .arg(json())
+        .after_help(
+            "Lines begin with + for what only B has, - for what only A has, ~ for what differs. The exit \
+             code is 0 if nothing does, 1 otherwise.\n\n\
+             Examples:\n  \
+             wimforge diff data.wim:1 data.wim:2\n  \
+             wimforge diff data.wim:\"Data, Monday\" /srv/data",
+        )
 }
 
 /// `verify`.

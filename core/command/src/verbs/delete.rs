@@ -52,6 +52,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
             without: images,
             ..Rebuild::default()
         };
+        modify::warn_if_pipable(&archive, &reporter);
         modify::rebuild(
             host,
             &path,

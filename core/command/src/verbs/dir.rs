@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use serde_json::json;
 use wimforge_core::archive::Archive;
 use wimforge_core::image::{DentryId, FileAttributes, Image, StreamKind, items};
 use wimforge_core::text::Show;
@@ -42,6 +43,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
             archive: &archive,
             image: &image,
             detailed: matches.get_flag("detailed"),
+            is_json: matches.get_flag("json"),
         };
         let Some(start) = image.lookup(inside.replace('\\', "/").as_bytes()) else {
             if image.root().is_none() && inside == "/" {
@@ -75,6 +77,7 @@ struct Listing<'a> {
     archive: &'a Archive,
     image: &'a Image,
     detailed: bool,
+    is_json: bool,
 }
 
 impl Listing<'_> {
@@ -84,7 +87,10 @@ impl Listing<'_> {
         let most = if only_start { 1 } else { usize::MAX };
         for dentry in self.image.walk(start).take(most) {
             let path = paths.advance(self.image, dentry);
-            if self.detailed {
+            if self.is_json {
+                out.extend_from_slice(self.entry(dentry, path).to_string().as_bytes());
+                out.push(b'\n');
+            } else if self.detailed {
                 out.extend_from_slice(self.details(dentry, path).as_bytes());
             } else {
                 out.extend_from_slice(path);
@@ -96,6 +102,42 @@ impl Listing<'_> {
             }
         }
         write_out(host, &out)
+    }
+
+    /// What programs want to know.
+    fn entry(&self, dentry: DentryId, path: &[u8]) -> serde_json::Value {
+        let image = self.image;
+        let inode = image.inode_of(dentry);
+        let streams = image.streams(inode).iter().map(|stream| {
+            let hash = image.content(stream.content).hash;
+            let blob = self.archive.blobs.find(&hash);
+            json!({
+                "kind": match stream.kind {
+                    StreamKind::Data => "data",
+                    StreamKind::Named => "named",
+                    StreamKind::Reparse => "reparse",
+                    StreamKind::Encrypted => "encrypted",
+                },
+                "name": Show(image.text(stream.name)).to_string(),
+                "sha1": hash.to_string(),
+                "size": blob.map(|blob| self.archive.blobs.get(blob).size),
+            })
+        });
+        json!({
+            "event": "entry",
+            "path": Show(path).to_string(),
+            "directory": inode.attributes.is_directory(),
+            "attributes": inode.attributes.bits(),
+            "links": inode.names,
+            "creation_time": show_time(inode.creation_time),
+            "last_write_time": show_time(inode.write_time),
+            "last_access_time": show_time(inode.access_time),
+            "reparse_tag": inode.attributes.is_reparse_point().then_some(inode.reparse_tag),
+            "unix": image.unix_data(inode).map(|unix| json!({
+                "uid": unix.uid, "gid": unix.gid, "mode": unix.mode, "rdev": unix.rdev,
+            })),
+            "streams": streams.collect::<Vec<_>>(),
+        })
     }
 
     fn details(&self, dentry: DentryId, path: &[u8]) -> String {

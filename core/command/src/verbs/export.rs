@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use wimforge_core::archive::Archive;
+use wimforge_core::format::Layout;
 use wimforge_core::port::{Storage, Workers};
+use wimforge_core::write::pipable::{self, Contents};
 use wimforge_core::write::{Draft, Existing, Rebuild, WriteOptions};
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive::{self, Selected};
 use super::capture;
-use super::modify::{self, Writing};
+use super::destination::Destination;
+use super::modify::{self, PIPABLE_WARNING, Writing};
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
 use crate::invocation::Invocation;
@@ -18,7 +21,7 @@ use crate::report::Reporter;
 /// Runs the command.
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
-    let reporter = Reporter::new(host, invocation);
+    let mut reporter = Reporter::new(host, invocation);
     let path = |name: &str| {
         matches
             .get_one::<PathBuf>(name)
@@ -27,7 +30,11 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let (source, destination) = (path("SRC_WIMFILE"), path("DEST_WIMFILE"));
-    let writing = Writing::of(matches)?;
+    if destination.as_os_str() == "-" {
+        reporter = reporter.on_stderr();
+    }
+    let mut writing = Writing::of(matches)?;
+    writing.is_new = !host.exists(&destination);
     let from = archive::open_set(host, &source, matches, &reporter)?;
     if matches.get_flag("check") {
         archive::check(&from, &source, &reporter)?;
@@ -47,6 +54,20 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         return Err(Error::new(ErrorKind::Parameter, what).into());
     }
     let workers = writing.workers(host);
+    let to_pipe = destination.as_os_str() == "-";
+    if to_pipe || (writing.layout == Some(Layout::Pipable) && !host.exists(&destination)) {
+        let options = writing.options(host, &from)?;
+        let mut contents = Contents::default();
+        for existing in exported.all() {
+            contents.add_existing(&existing)?;
+        }
+        let mut to = Destination::open(host, &destination, Some(Layout::Pipable), Lock::Take)?;
+        reporter.warning(PIPABLE_WARNING);
+        pipable::write(to.pipable(), contents, &options, &*workers, &reporter)?;
+        to.commit(host)?;
+        reporter.end_line();
+        return Ok(0);
+    }
     if !host.exists(&destination) {
         let options = writing.options(host, &from)?;
         let new = host.create_archive(&destination, Lock::Take)?;
@@ -79,6 +100,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     let is_rebuilt = matches.get_flag("rebuild") || matches.get_flag("unsafe-compact");
     if is_rebuilt || wanted != old {
+        modify::warn_if_pipable(&archive, &reporter);
         modify::rebuild(
             host,
             &destination,
@@ -146,9 +168,15 @@ impl Exported<'_> {
         workers: &dyn Workers,
         reporter: &Reporter<'_>,
     ) -> Result<()> {
-        for &index in &self.images {
+        let existing: Vec<Existing<'_>> = self.all().collect();
+        draft.add_existing(storage, &existing, options, workers, reporter)?;
+        Ok(())
+    }
+
+    fn all(&self) -> impl Iterator<Item = Existing<'_>> {
+        self.images.iter().map(|&index| {
             let wimboot = self.wimboot.then(|| ("WIMBOOT".to_owned(), "1".to_owned()));
-            let existing = Existing {
+            Existing {
                 from: self.from,
                 index,
                 name: self.name.clone(),
@@ -156,9 +184,7 @@ impl Exported<'_> {
                 properties: wimboot.into_iter().collect(),
                 boot: self.boot == Some(index),
                 recompress: self.writing.recompress,
-            };
-            draft.add_existing(storage, &existing, options, workers, reporter)?;
-        }
-        Ok(())
+            }
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use wimforge_core::archive::{Archive, Place};
 use wimforge_core::format::{HeaderFlags, Layout, ResourceFlags, ResourceHeader};
 use wimforge_core::port::read_vec_at;
@@ -39,6 +40,10 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     if matches.get_flag("check") {
         archive::check(&archive, &path, &reporter)?;
+    }
+    if matches.get_flag("json") {
+        write_out(host, format!("{}\n", as_json(&archive, &path)).as_bytes())?;
+        return Ok(0);
     }
     let mut special = false;
     if let Some(file) = matches.get_one::<PathBuf>("extract-xml") {
@@ -115,6 +120,44 @@ fn raw_xml(archive: &Archive) -> Result<Vec<u8>> {
         resource.offset,
         resource.size as usize,
     )
+}
+
+/// Everything that the text says, for programs.
+fn as_json(archive: &Archive, path: &Path) -> serde_json::Value {
+    let header = archive.header();
+    let xml = &archive.xml;
+    let images = (1..=xml.image_count() as u32).filter_map(|index| {
+        let image = xml.image(index)?;
+        Some(json!({
+            "index": index,
+            "name": image.property("NAME").unwrap_or_default(),
+            "description": image.property("DESCRIPTION").unwrap_or_default(),
+            "flags": image.property("FLAGS"),
+            "directories": xml.number(index, "DIRCOUNT"),
+            "files": xml.number(index, "FILECOUNT"),
+            "total_bytes": xml.number(index, "TOTALBYTES"),
+            "hard_link_bytes": xml.number(index, "HARDLINKBYTES"),
+            "creation_time": xml.time(index, "CREATIONTIME").map(show_time),
+            "last_modification_time": xml.time(index, "LASTMODIFICATIONTIME").map(show_time),
+        }))
+    });
+    json!({
+        "event": "result",
+        "command": "info",
+        "path": path.display().to_string(),
+        "size": archive.size,
+        "guid": header.guid.to_string(),
+        "version": header.version.number(),
+        "compression": header.compression.name(),
+        "chunk_size": header.compression.chunk_size(),
+        "part": header.part,
+        "parts": header.parts,
+        "boot_index": header.boot_index,
+        "pipable": header.layout == Layout::Pipable,
+        "integrity_table": !header.integrity.is_absent(),
+        "read_only": header.flags.contains(HeaderFlags::READONLY),
+        "images": images.collect::<Vec<_>>(),
+    })
 }
 
 fn push_archive(out: &mut String, archive: &Archive, path: &Path) {

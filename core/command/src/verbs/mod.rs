@@ -5,6 +5,7 @@ mod archive;
 mod capture;
 mod delete;
 mod destination;
+mod diff;
 mod dir;
 mod documentation;
 mod export;
@@ -36,6 +37,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         "split" => split::split(host, invocation),
         "join" => split::join(host, invocation),
         "update" => update::run(host, invocation),
+        "diff" => diff::run(host, invocation),
         "extract" => extract::run(host, invocation),
         "dir" => dir::run(host, invocation),
         "completions" => documentation::completions(host, invocation),

@@ -8,7 +8,7 @@ use wimforge_core::archive::Archive;
 use wimforge_core::format::{Compression, Layout};
 use wimforge_core::port::{OnUnreadable, Workers};
 use wimforge_core::write::{
-    Draft, IntegrityChoice, Rebuild, Recompress, Scope, WriteOptions, check_appendable,
+    Draft, IntegrityChoice, Rebuild, Recompress, WriteOptions, check_appendable,
 };
 use wimforge_core::{Error, ErrorKind, Result};
 
@@ -19,15 +19,23 @@ use crate::report::Reporter;
 use crate::solid::SolidChoice;
 use crate::values::CompressionChoice;
 
+/// What everybody who writes a pipable archive is told.
+pub const PIPABLE_WARNING: &str = "Creating a pipable WIM, which will be incompatible\nwith Microsoft's \
+                                   software (WIMGAPI/ImageX/DISM).";
+
 /// What the command line says about writing.
 pub struct Writing {
     /// Integrity table of the result.
     pub integrity: IntegrityChoice,
+    /// Layout of the result; as it was without.
+    pub layout: Option<Layout>,
     /// Whether data is compressed again without need.
     pub recompress: Recompress,
     compression: Option<CompressionChoice>,
     chunk_size: Option<u32>,
     solid: SolidChoice,
+    /// The result is a new archive, not one that has a compression type already.
+    pub is_new: bool,
     threads: usize,
 }
 
@@ -44,6 +52,11 @@ impl Writing {
         }
         Ok(Self {
             integrity: capture::integrity(matches)?,
+            layout: match (has("pipable"), has("not-pipable")) {
+                (true, _) => Some(Layout::Pipable),
+                (false, true) => Some(Layout::Seekable),
+                (false, false) => None,
+            },
             recompress: match (has("recompress"), has("solid")) {
                 (true, _) => Recompress::All,
                 (false, true) => Recompress::IntoSolid,
@@ -53,6 +66,7 @@ impl Writing {
                 true => SolidChoice::of(matches),
                 false => SolidChoice::default(),
             },
+            is_new: false,
             compression: compression.ok().flatten().copied(),
             chunk_size: chunk_size.map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
             threads: matches.get_one::<usize>("threads").copied().unwrap_or(0),
@@ -68,7 +82,7 @@ impl Writing {
         let is_solid = self.solid.is_wanted();
         let format = match self.compression {
             Some(choice) => choice.format,
-            None if is_solid => Some(Format::Lzms),
+            None if is_solid && self.is_new => Some(Format::Lzms),
             None => old_format,
         };
         match (format, self.chunk_size) {
@@ -149,6 +163,7 @@ pub fn edit(
     match check_appendable(&archive) {
         Err(error) if error.kind() == ErrorKind::ResourceOrder => {
             let plan = Rebuild::default();
+            warn_if_pipable(&archive, reporter);
             rebuild(
                 host, path, &archive, &plan, options, workers, reporter, change,
             )
@@ -163,6 +178,15 @@ pub fn edit(
             }
             draft.finish(&*storage, reporter)
         }
+    }
+}
+
+/// Says that an archive does not stay pipable.
+pub fn warn_if_pipable(archive: &Archive, reporter: &Reporter<'_>) {
+    if archive.header().layout == Layout::Pipable {
+        reporter.warning(
+            "the WIM was pipable; what is written now is not (optimize --pipable makes it so again)",
+        );
     }
 }
 
@@ -182,9 +206,6 @@ pub fn rebuild(
     reporter: &Reporter<'_>,
     change: impl FnOnce(&mut Draft, &dyn wimforge_core::port::Storage) -> Result<()>,
 ) -> Result<u64> {
-    if archive.header().layout == Layout::Pipable && plan.scope == Scope::OwnFile {
-        reporter.warning("the WIM was pipable; what is written now is not");
-    }
     let new = host.create_archive(path, Lock::Held)?;
     let storage = new.storage();
     capture::announce(options, workers.threads(), reporter);

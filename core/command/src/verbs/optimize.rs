@@ -1,12 +1,15 @@
 //! `optimize`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use wimforge_core::write::Rebuild;
+use wimforge_core::format::Layout;
+use wimforge_core::write::pipable::{self, Contents};
+use wimforge_core::write::{Rebuild, Scope};
 
-use super::modify::{self, Writing};
+use super::destination::Destination;
+use super::modify::{self, PIPABLE_WARNING, Writing};
 use crate::failure::Failure;
-use crate::host::Host;
+use crate::host::{Host, Lock};
 use crate::invocation::Invocation;
 use crate::report::Reporter;
 use crate::values::amount;
@@ -33,6 +36,16 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         recompress: writing.recompress,
         ..Rebuild::default()
     };
+    let layout = writing.layout.unwrap_or(archive.header().layout);
+    if layout == Layout::Pipable {
+        let contents = Contents::of(&archive, Scope::OwnFile)?;
+        let mut to = Destination::open(host, &path, Some(layout), Lock::Held)?;
+        reporter.warning(PIPABLE_WARNING);
+        let summary = pipable::write(to.pipable(), contents, &options, &*workers, &reporter)?;
+        to.commit(host)?;
+        tell(&reporter, &path, before, summary.size);
+        return Ok(0);
+    }
     let after = modify::rebuild(
         host,
         &path,
@@ -43,6 +56,12 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         &reporter,
         |_, _| Ok(()),
     )?;
+    tell(&reporter, &path, before, after);
+    Ok(0)
+}
+
+fn tell(reporter: &Reporter<'_>, path: &Path, before: u64, after: u64) {
+    let name = path.display();
     reporter.end_line();
     reporter.line(&format!(
         "\"{name}\" optimized size: {}",
@@ -53,5 +72,4 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         None => ("-", after - before),
     };
     reporter.line(&format!("Space saved: {sign}{} KiB", saved >> 10));
-    Ok(0)
 }

@@ -73,6 +73,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
             .map(|_| ())
     };
     if matches.get_flag("rebuild") || matches.get_flag("unsafe-compact") {
+        modify::warn_if_pipable(&archive, &reporter);
         modify::rebuild(
             host,
             &path,

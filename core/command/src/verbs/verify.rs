@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
 use wimforge_core::archive::verify::{Problem, Severity, VerifyOptions, VerifyReport, verify};
+use wimforge_core::text::Show;
 use wimforge_core::{Error, ErrorKind};
 
 use super::archive;
@@ -32,6 +34,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         show(problem, host, &reporter);
     }
     let name = path.display();
+    reporter.result(as_json(&report));
     match report.failure() {
         None => {
             reporter.detail(&summary(&report));
@@ -40,6 +43,33 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         }
         Some(kind) => Err(failed(kind, &format!("\"{name}\" failed verification!"))),
     }
+}
+
+/// Everything that was found, for programs.
+fn as_json(report: &VerifyReport) -> serde_json::Value {
+    let problems = report.problems.iter().map(|problem| {
+        let files = problem
+            .files
+            .iter()
+            .map(|file| json!({ "image": file.image, "path": Show(&file.path).to_string() }));
+        json!({
+            "severity": match problem.severity {
+                Severity::Deviation => "deviation",
+                Severity::Damage => "damage",
+            },
+            "code": problem.kind.code(),
+            "what": problem.what,
+            "files": files.collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "intact": report.is_intact(),
+        "images": report.images,
+        "entries": report.entries,
+        "blobs": report.blobs,
+        "bytes": report.bytes,
+        "problems": problems.collect::<Vec<_>>(),
+    })
 }
 
 fn failed(kind: ErrorKind, what: &str) -> Failure {

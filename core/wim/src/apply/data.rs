@@ -46,6 +46,7 @@ struct Counts {
     special: AtomicU64,
     bad_xattrs: AtomicU64,
     bad_links: AtomicU64,
+    copied_links: AtomicU64,
 }
 
 impl<'a> Writer<'a> {
@@ -85,6 +86,10 @@ impl<'a> Writer<'a> {
             (
                 &counts.bad_xattrs,
                 "files have extended attributes that are malformed; they are ignored",
+            ),
+            (
+                &counts.copied_links,
+                "hard links cannot be made here; their files were copied",
             ),
             (
                 &counts.special,
@@ -200,7 +205,17 @@ impl<'a> Writer<'a> {
     /// Makes the other names of a file.
     fn other_names(&self, number: FileNumber, first: &[u8]) -> Result<()> {
         for &name in self.plan.names_of(number).iter().skip(1) {
-            self.target.hard_link(first, &self.plan.paths.path(name))?;
+            let path = self.plan.paths.path(name);
+            match self.target.hard_link(first, &path) {
+                Err(error) if error.kind() == ErrorKind::MakeLink => {
+                    if !self.target.copy_file(first, &path)? {
+                        return Err(error);
+                    }
+                    self.counts.copied_links.fetch_add(1, Ordering::Relaxed);
+                    self.path_metadata(self.file(number).inode, &path)?;
+                }
+                linked => linked?,
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
 
 mod attributes;
 pub mod collation;
+pub mod diff;
 pub mod items;
 mod numbers;
 pub mod path;

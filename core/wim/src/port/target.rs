@@ -40,6 +40,16 @@ pub trait Target: Sync {
     /// [`crate::ErrorKind::MakeLink`].
     fn hard_link(&self, existing: &[u8], path: &[u8]) -> Result<()>;
 
+    /// Makes a file with the data of the one at `existing`, where a hard link cannot be made: the file
+    /// has too many already, or the file system knows none. False if the target has no way to do that;
+    /// then nothing was done.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Open`], [`crate::ErrorKind::Write`].
+    fn copy_file(&self, _existing: &[u8], _path: &[u8]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Makes a symbolic link.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::capture::{WriteOptions, count_references};
 use super::draft::Draft;
+use super::output::Output;
 use super::rebuild::{Recompress, copy_metadata};
 use super::transfer::Transfer;
 use crate::archive::{Archive, BlobId};
@@ -29,8 +30,8 @@ pub struct Existing<'a> {
 }
 
 impl Draft {
-    /// Adds an image of another archive, with all data that is not there yet. Everything that the
-    /// XML data says about it is kept. Returns its index.
+    /// Adds images of other archives, with all data that is not there yet. Everything that the XML
+    /// data says about them is kept. Returns their indexes.
     ///
     /// # Errors
     /// [`ErrorKind::ImageNameInUse`]; [`ErrorKind::NoSuchImage`]; [`ErrorKind::MissingBlob`],
@@ -40,18 +41,60 @@ impl Draft {
     pub fn add_existing(
         &mut self,
         storage: &dyn Storage,
-        existing: &Existing<'_>,
+        existing: &[Existing<'_>],
         options: &WriteOptions,
         workers: &dyn Workers,
         observer: &dyn Observer,
-    ) -> Result<u32> {
+    ) -> Result<Vec<u32>> {
         self.write(storage, |draft, output| {
-            let from = existing.from;
-            let element = element_of(&draft.xml, existing)?;
-            let image = from.read_image(existing.index, &mut |_| {})?;
-            let mut wanted: Vec<BlobId> = Vec::new();
+            let options = &WriteOptions {
+                compression: draft.header.compression,
+                ..options.clone()
+            };
+            let mut indexes = Vec::new();
+            for one in existing {
+                let element = element_of(&draft.xml, one)?;
+                let index = draft.xml.push_image(element);
+                draft.header.flags |= one.from.header().flags & HeaderFlags::RP_FIX;
+                if one.boot {
+                    draft.header.boot_index = index;
+                }
+                indexes.push(index);
+            }
+            // The data of images that come from one archive goes in at once: into one solid resource
+            // if it has to be solid.
+            let is_same = |a: &Existing<'_>, b: &Existing<'_>| std::ptr::eq(a.from, b.from);
+            for group in existing.chunk_by(is_same) {
+                draft.add_data(group, output, options, workers, observer)?;
+            }
+            for one in existing {
+                let kept = one.recompress;
+                let metadata = copy_metadata(one.from, one.index, output, options, workers, kept)?;
+                draft.images.push(metadata);
+            }
+            Ok(indexes)
+        })
+    }
+
+    /// Takes over the data of images of one archive, and counts their references.
+    fn add_data(
+        &mut self,
+        group: &[Existing<'_>],
+        output: &mut Output<'_>,
+        options: &WriteOptions,
+        workers: &dyn Workers,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        let Some(first) = group.first() else {
+            return Ok(());
+        };
+        let from = first.from;
+        let mut wanted: Vec<BlobId> = Vec::new();
+        let mut trees = Vec::new();
+        for one in group {
+            let image = from.read_image(one.index, &mut |_| {})?;
             for (dentry, hash) in image.data() {
-                if draft.blobs.find(&hash).is_some() {
+                if self.blobs.find(&hash).is_some() {
                     continue;
                 }
                 match from.blobs.find(&hash) {
@@ -62,35 +105,19 @@ impl Draft {
                     }
                 }
             }
-            let transfer = Transfer {
-                from,
-                wanted,
-                reuse: existing.recompress.reuse(),
-            };
-            let options = &WriteOptions {
-                compression: draft.header.compression,
-                ..options.clone()
-            };
-            let packing = options.packing(draft.header.compression);
-            transfer.run(&mut draft.blobs, output, packing, workers, observer)?;
-            count_references(&image, &mut draft.blobs);
-            drop(image);
-            let metadata = copy_metadata(
-                from,
-                existing.index,
-                output,
-                options,
-                workers,
-                existing.recompress,
-            )?;
-            draft.images.push(metadata);
-            let index = draft.xml.push_image(element);
-            draft.header.flags |= from.header().flags & HeaderFlags::RP_FIX;
-            if existing.boot {
-                draft.header.boot_index = index;
-            }
-            Ok(index)
-        })
+            trees.push(image);
+        }
+        let transfer = Transfer {
+            from,
+            wanted,
+            reuse: first.recompress.reuse(),
+        };
+        let packing = options.packing(options.compression);
+        transfer.run(&mut self.blobs, output, packing, workers, observer)?;
+        for tree in &trees {
+            count_references(tree, &mut self.blobs);
+        }
+        Ok(())
     }
 }
 

@@ -29,6 +29,7 @@ pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, captu
 pub use draft::Draft;
 pub use export::Existing;
 pub use pack::{SolidOptions, SolidOrder};
+pub use pipable::hash_contents;
 pub use rebuild::{Rebuild, Recompress, Scope, rebuild};
 pub use split::Split;
 pub use update::{ChangedImage, fill_in_sizes};

@@ -1,9 +1,12 @@
 //! The first pass over file data: every hash, before anything is written.
 
 use crate::hash::{Hasher, Sha1};
-use crate::port::{Event, Observer, OnUnreadable, Ordered, Phase, Unit, WorkerState, Workers};
+use crate::port::{
+    Event, Observer, OnUnreadable, Ordered, Phase, Source, Unit, WorkerState, Workers,
+};
+use crate::scan::Scanned;
 use crate::write::load::Loader;
-use crate::write::plan::{Item, Manifest};
+use crate::write::plan::{Files, Item, Manifest};
 use crate::{Error, ErrorKind, Result, text};
 
 /// Bytes that are read at once.
@@ -40,6 +43,26 @@ pub(super) fn hash_all(
         *slot = driver.run(manifest);
     }));
     result
+}
+
+/// Reads all data of a scan and fills in the hashes of its contents, without storing anything.
+///
+/// # Errors
+/// [`ErrorKind::Open`], [`ErrorKind::Read`], [`ErrorKind::Changed`] for files; [`ErrorKind::Cancelled`].
+pub fn hash_contents(
+    scanned: &mut Scanned,
+    sources: &[&dyn Source],
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let loader = Loader {
+        sources,
+        inline: &scanned.inline,
+        latest_time: None,
+        blobs: None,
+    };
+    let mut files = Files::new(&mut scanned.image, &scanned.pending);
+    hash_all(&mut files, &loader, OnUnreadable::Fail, workers, observer)
 }
 
 /// What became of an item.

@@ -18,6 +18,7 @@ mod store;
 
 pub use self::contents::Contents;
 use self::contents::Prepared;
+pub use self::hash::hash_contents;
 use super::capture::{CaptureSummary, IntegrityChoice, WriteOptions, guid_of};
 use super::output::Output;
 use super::tables::write_blob_table;
