@@ -16,6 +16,11 @@ pub trait Host: Sync {
     /// Standard output and error.
     fn console(&self) -> &dyn Console;
 
+    /// What is different here from what the help says, to be added to it.
+    fn notes(&self) -> &str {
+        ""
+    }
+
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<OsString>;
 

@@ -69,7 +69,7 @@ impl Invocation {
                 // Before the command only the flags that concern every command make sense.
                 let position = rest.iter().position(|argument| !is_option(argument));
                 if position.is_none() && flag(&rest, "help") {
-                    return Err(Failure::Text(args::help()));
+                    return Err(Failure::Text(args::help() + host.notes()));
                 }
                 let Some(position) = position else {
                     return Err(Failure::NoCommand(format!(
@@ -79,7 +79,7 @@ impl Invocation {
                 };
                 let verb = rest.remove(position).to_string_lossy().into_owned();
                 if verb == "help" {
-                    return Err(Failure::Text(args::help()));
+                    return Err(Failure::Text(args::help() + host.notes()));
                 }
                 verb
             }
@@ -100,7 +100,7 @@ impl Invocation {
         let matches = command
             .try_get_matches_from(std::iter::once(OsString::from(&verb)).chain(arguments))
             .map_err(|error| match error.exit_code() {
-                0 => Failure::Text(error.to_string()),
+                0 => Failure::Text(error.to_string() + host.notes()),
                 _ => Failure::Usage(format!("{verb}: {}", explain(&error))),
             })?;
         let json = matches.try_get_one::<bool>("json").ok().flatten();

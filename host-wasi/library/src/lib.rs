@@ -9,6 +9,11 @@
 //!
 //! `host-wasi/build` makes the component.
 
+#![cfg_attr(
+    not(target_family = "wasm"),
+    allow(dead_code, reason = "it is reached through the exports of the component only")
+)]
+
 mod archive;
 mod codec;
 mod convert;

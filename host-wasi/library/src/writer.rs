@@ -75,6 +75,7 @@ impl Writer {
                 .map(|property| (property.name, property.value))
                 .collect(),
             boot: image.boot,
+            bases: &[],
             links_fixed: options.fix_links.is_some(),
             latest_time: options.latest_time,
         };
@@ -268,5 +269,6 @@ fn scan_options(
         on_unreadable: on_unreadable(image.on_unreadable),
         pass_over: image.pass_over.iter().copied().map(identity).collect(),
         latest_time: image.latest_time.map(FileTime),
+        ..ScanOptions::default()
     })
 }
