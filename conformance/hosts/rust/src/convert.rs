@@ -130,10 +130,7 @@ pub fn unix(data: types::UnixData) -> UnixData {
 }
 
 /// Calls `set` with metadata in the form of the port.
-pub fn with_metadata<T>(
-    metadata: target::Metadata,
-    set: impl FnOnce(&FileMetadata<'_>) -> T,
-) -> T {
+pub fn with_metadata<T>(metadata: target::Metadata, set: impl FnOnce(&FileMetadata<'_>) -> T) -> T {
     let each = metadata.xattrs.into_iter().map(|xattr| Xattr {
         name: xattr.name,
         value: xattr.value,

@@ -345,13 +345,20 @@ impl Image<'_> {
     ) -> Outcome<Vec<Vec<u8>>> {
         let guest = self.instance.imaging.wimforge_imaging_archive();
         let store = &mut self.instance.store;
-        let contents = match guest.image().call_open(&mut *store, self.image, &path.to_vec(), kind)? {
-            Ok(contents) => contents,
-            Err(error) => return Ok(Err(error)),
-        };
+        let contents =
+            match guest
+                .image()
+                .call_open(&mut *store, self.image, &path.to_vec(), kind)?
+            {
+                Ok(contents) => contents,
+                Err(error) => return Ok(Err(error)),
+            };
         let mut pieces = Vec::new();
         for &(offset, size) in ranges {
-            match guest.contents().call_read(&mut *store, contents, offset, size)? {
+            match guest
+                .contents()
+                .call_read(&mut *store, contents, offset, size)?
+            {
                 Ok(piece) => pieces.push(piece),
                 Err(error) => return Ok(Err(error)),
             }
@@ -396,8 +403,15 @@ impl Image<'_> {
         let directory = store.data_mut().table.push(Directory(target))?;
         let images = self.instance.imaging.wimforge_imaging_archive().image();
         let lent_directory = lend(&directory);
-        let done =
-            images.call_extract(&mut *store, self.image, &path.to_vec(), lent_directory, &to.to_vec(), options, lent);
+        let done = images.call_extract(
+            &mut *store,
+            self.image,
+            &path.to_vec(),
+            lent_directory,
+            &to.to_vec(),
+            options,
+            lent,
+        );
         store.data_mut().table.delete(directory)?;
         self.instance.take_watcher(watcher)?;
         done

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self_cell::self_cell;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
-use wimforge_core::port::{self, LinkTarget, Node, OpenStream, Source, Storage, Target, TargetFile};
+use wimforge_core::port::{
+    self, LinkTarget, Node, OpenStream, Source, Storage, Target, TargetFile,
+};
 
 use crate::bindings::Imaging;
 use crate::bindings::wimforge::imaging::types::{ErrorCode, UnixData};
@@ -116,7 +118,8 @@ fn read_with(
 ) -> Outcome<Vec<u8>> {
     let mut data = vec![0; size as usize];
     let result = read(&mut data).map(|size| {
-        data.truncate(size);
+        // A port that gives more than was asked for is not corrected: the component has to notice.
+        data.resize(size, 0);
         data
     });
     outcome(result, ErrorCode::Read)
@@ -224,7 +227,10 @@ impl storage::HostFile for State {
     }
 
     fn write(&mut self, file: Resource<File>, offset: u64, data: Vec<u8>) -> Outcome<()> {
-        outcome(self.table.get(&file)?.0.write_at(offset, &data), ErrorCode::Write)
+        outcome(
+            self.table.get(&file)?.0.write_at(offset, &data),
+            ErrorCode::Write,
+        )
     }
 
     fn set_size(&mut self, file: Resource<File>, size: u64) -> Outcome<()> {
@@ -243,7 +249,10 @@ impl storage::HostFile for State {
 
 impl sink::HostOutput for State {
     fn write(&mut self, output: Resource<Output>, data: Vec<u8>) -> Outcome<()> {
-        outcome(self.table.get_mut(&output)?.0.write(&data), ErrorCode::Write)
+        outcome(
+            self.table.get_mut(&output)?.0.write(&data),
+            ErrorCode::Write,
+        )
     }
 
     fn flush(&mut self, output: Resource<Output>) -> Outcome<()> {
@@ -351,7 +360,10 @@ impl target::HostOutputFile for State {
 
     fn set_size(&mut self, file: Resource<OutputFile>, size: u64) -> Outcome<()> {
         let file = &self.table.get(&file)?.0;
-        outcome(file.with_dependent(|_, file| file.set_len(size)), ErrorCode::Write)
+        outcome(
+            file.with_dependent(|_, file| file.set_len(size)),
+            ErrorCode::Write,
+        )
     }
 
     fn set_metadata(

@@ -1,0 +1,95 @@
+//! The library in hosts of other languages: each captures a real directory, appends, lists, and reads a
+//! file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wimforge_conformance::imaging::Compression;
+use wimforge_conformance::locate;
+use wimforge_conformance::scratch::Scratch;
+use wimforge_conformance::snapshot::Snapshot;
+use wimforge_conformance::tool::Call;
+
+use crate::support::*;
+
+fn hosts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn tree(root: &Path) {
+    fs::create_dir_all(root.join("sub/empty")).unwrap();
+    fs::write(root.join("file"), b"some text ".repeat(3_000)).unwrap();
+    fs::write(root.join("sub/größe"), b"abc").unwrap();
+    fs::hard_link(root.join("file"), root.join("sub/again")).unwrap();
+    std::os::unix::fs::symlink("sub/größe", root.join("link")).unwrap();
+    std::os::unix::fs::symlink(root.join("sub"), root.join("absolute")).unwrap();
+    std::os::unix::fs::symlink("/etc", root.join("outside")).unwrap();
+}
+
+/// What a host does is what the native program does.
+#[track_caller]
+fn like_the_program(host: &Call) {
+    let scratch = Scratch::new();
+    let (one, two) = (scratch.join("one"), scratch.join("two"));
+    tree(&one);
+    tree(&two);
+    fs::write(two.join("new"), b"only here").unwrap();
+    let before = [Snapshot::of(&one), Snapshot::of(&two)];
+    let restore_times = || before.iter().for_each(Snapshot::restore_times);
+    let host = host.clone().env("SOURCE_DATE_EPOCH", EPOCH.to_string());
+    let (native, ours) = (scratch.join("native.wim"), scratch.join("ours.wim"));
+
+    let expected = by_program(&one, &native, Compression::Lzx, &[]);
+    restore_times();
+    let _captured = host.clone().arg("capture").arg(&one).arg(&ours).arg("one").run().ok();
+    restore_times();
+    assert_same_bytes("capture", &expected, &fs::read(&ours).unwrap());
+
+    let expected = appended_by_program(&two, &native, "two");
+    restore_times();
+    let _appended = host.clone().arg("append").arg(&two).arg(&ours).arg("two").run().ok();
+    restore_times();
+    assert_same_bytes("append", &expected, &fs::read(&ours).unwrap());
+    assert_verified_by_wimlib(&ours);
+
+    let listed = host.clone().arg("list").arg(&ours).arg("2").arg("sub").run().ok().out();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), ["again", "empty", "größe"]);
+    let read = host.clone().arg("read").arg(&ours).arg("2").arg("file").run().ok();
+    assert!(read.stdout() == b"some text ".repeat(3_000));
+    let taken = host.clone().arg("append").arg(&two).arg(&ours).arg("two").run().refused();
+    assert!(taken.err().contains("name-in-use"), "{taken}");
+    let nobody = host.arg("read").arg(&ours).arg("2").arg("nobody").run().refused();
+    assert!(nobody.err().contains("not-found"), "{nobody}");
+    assert_same_bytes("refused", &expected, &fs::read(&ours).unwrap());
+}
+
+#[test]
+fn node() {
+    let Some(jco) = installed("jco", "node/node_modules/.bin/jco") else {
+        return;
+    };
+    let Some(node) = locate::require("Node.js", "NODE_BIN", &["node"], "nodejs") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let library = scratch.join("library");
+    let _transpiled = Call::new(jco)
+        .arg("transpile")
+        .arg(components().join("wimforge-library.wasm"))
+        .args(["--instantiation", "sync", "--name", "library", "-o"])
+        .arg(&library)
+        .run()
+        .ok();
+    // What jco writes is a module.
+    fs::write(library.join("package.json"), r#"{"type": "module"}"#).unwrap();
+    like_the_program(&Call::new(node).arg(hosts().join("node/host.mjs")).arg(&library));
+}
+
+#[test]
+fn python() {
+    let Some(python) = installed("Python's wasmtime", "python/bin/python") else {
+        return;
+    };
+    let host = Call::new(python).arg(hosts().join("python/host.py"));
+    like_the_program(&host.arg(components().join("wimforge-library.wasm")));
+}
