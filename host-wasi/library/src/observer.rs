@@ -73,6 +73,7 @@ fn convert(event: &Event<'_>) -> Option<wit::Event> {
 fn convert_phase(phase: Phase) -> wit::Phase {
     match phase {
         Phase::Scan => wit::Phase::Scan,
+        Phase::Hash => wit::Phase::Hash,
         Phase::Write => wit::Phase::Write,
         Phase::Integrity => wit::Phase::Integrity,
         Phase::VerifyIntegrity => wit::Phase::VerifyIntegrity,

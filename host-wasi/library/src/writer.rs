@@ -216,6 +216,7 @@ fn write_options(options: &wit::Options) -> Result<WriteOptions> {
         guid: options.guid.map(convert::guid),
         now: FileTime(options.now),
         on_unreadable: OnUnreadable::Fail,
+        solid: None,
     })
 }
 
