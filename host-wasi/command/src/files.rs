@@ -44,7 +44,9 @@ impl FileStorage {
         refuse_directory(&place)?;
         let flags = DescriptorFlags::READ | DescriptorFlags::WRITE;
         let follow = AtLink::Follow.flags();
-        let opened = place.given.open_at(follow, &place.below, OpenFlags::empty(), flags);
+        let opened = place
+            .given
+            .open_at(follow, &place.below, OpenFlags::empty(), flags);
         let file = opened.map_err(|code| match code {
             ErrorCode::NoEntry => failed(ErrorKind::Open, "cannot open", path, code),
             code => failed(ErrorKind::ReadOnly, "cannot modify", path, code),
@@ -95,7 +97,9 @@ pub fn write_at(
     while !data.is_empty() {
         let piece = &data[..data.len().min(PIECE)];
         let written = file.write(piece, offset)?;
-        let rest = usize::try_from(written).ok().and_then(|written| data.get(written..));
+        let rest = usize::try_from(written)
+            .ok()
+            .and_then(|written| data.get(written..));
         data = match rest {
             Some(rest) if written > 0 => rest,
             _ => return Err(ErrorCode::Io),
@@ -156,7 +160,8 @@ impl NewFile {
         }
         let (parent, name) = place.parent_and_name();
         let cannot_create = |code| failed(ErrorKind::Open, "cannot create", path, code);
-        let directory = open_directory(place.given, parent, AtLink::Follow).map_err(cannot_create)?;
+        let directory =
+            open_directory(place.given, parent, AtLink::Follow).map_err(cannot_create)?;
         let temporary = temporary_name(name);
         let flags = DescriptorFlags::READ | DescriptorFlags::WRITE;
         let open_flags = OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
@@ -198,7 +203,9 @@ impl NewArchive for NewFile {
         let Some(temporary) = &self.temporary else {
             return Ok(());
         };
-        let renamed = self.directory.rename_at(temporary, &self.directory, &self.name);
+        let renamed = self
+            .directory
+            .rename_at(temporary, &self.directory, &self.name);
         renamed.map_err(|code| {
             let path = self.storage.path.display().to_string();
             let what = format!("cannot put the archive in place at {path:?}");

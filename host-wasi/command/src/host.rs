@@ -51,7 +51,12 @@ impl WasiHost {
         }
     }
 
-    fn open_tree(&self, path: &Path, options: SourceOptions, at_root: AtLink) -> Result<WasiSource> {
+    fn open_tree(
+        &self,
+        path: &Path,
+        options: SourceOptions,
+        at_root: AtLink,
+    ) -> Result<WasiSource> {
         let link = match options.dereference {
             true => AtLink::Follow,
             false => AtLink::Stop,
@@ -84,14 +89,17 @@ impl Host for WasiHost {
 
     fn now(&self) -> FileTime {
         let now = wasip2::clocks::wall_clock::now();
-        FileTime::from_unix(i64::try_from(now.seconds).unwrap_or(i64::MAX), now.nanoseconds)
+        FileTime::from_unix(
+            i64::try_from(now.seconds).unwrap_or(i64::MAX),
+            now.nanoseconds,
+        )
     }
 
     fn random_guid(&self) -> Result<Guid> {
         let bytes = wasip2::random::random::get_random_bytes(16);
-        let guid = bytes.try_into().map_err(|_| {
-            Error::new(ErrorKind::Unsupported, "the host gives no random numbers")
-        })?;
+        let guid = bytes
+            .try_into()
+            .map_err(|_| Error::new(ErrorKind::Unsupported, "the host gives no random numbers"))?;
         Ok(Guid(guid))
     }
 
@@ -165,14 +173,18 @@ impl Host for WasiHost {
     }
 
     fn exists(&self, path: &Path) -> bool {
-        self.given.find(path).is_ok_and(|place| place.stat().is_ok())
+        self.given
+            .find(path)
+            .is_ok_and(|place| place.stat().is_ok())
     }
 
     fn read_file(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let file = FileStorage::open(&self.given, path).map_err(io::Error::other)?;
         let size = file.len().map_err(io::Error::other)?;
         if size > limit {
-            return Err(io::Error::other(format!("the file has more than {limit} bytes")));
+            return Err(io::Error::other(format!(
+                "the file has more than {limit} bytes"
+            )));
         }
         read_vec_at(&file, 0, size as usize).map_err(io::Error::other)
     }
@@ -181,7 +193,9 @@ impl Host for WasiHost {
         let place = self.given.find(path).map_err(io::Error::other)?;
         let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE;
         let follow = AtLink::Follow.flags();
-        let file = place.given.open_at(follow, &place.below, flags, DescriptorFlags::WRITE);
+        let file = place
+            .given
+            .open_at(follow, &place.below, flags, DescriptorFlags::WRITE);
         write_at(&file.map_err(cause)?, 0, data).map_err(cause)
     }
 }

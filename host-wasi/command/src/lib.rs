@@ -15,7 +15,10 @@
 
 #![cfg_attr(
     not(target_family = "wasm"),
-    allow(dead_code, reason = "it is reached through the exports of the component only")
+    allow(
+        dead_code,
+        reason = "it is reached through the exports of the component only"
+    )
 )]
 
 mod failure;

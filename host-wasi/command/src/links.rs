@@ -92,7 +92,9 @@ impl Written {
         open: impl Fn() -> Option<Descriptor>,
     ) -> Option<FileIdentity> {
         let entries = self.lock();
-        let mut named = (1..).zip(entries.iter()).filter(|(_, entry)| entry.name == name);
+        let mut named = (1..)
+            .zip(entries.iter())
+            .filter(|(_, entry)| entry.name == name);
         let found = named.find(|(_, entry)| match &entry.file {
             None => true,
             Some(file) => open().is_some_and(|this| is_same_file(&this, file)),

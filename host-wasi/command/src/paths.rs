@@ -24,7 +24,11 @@ pub struct Place<'a> {
 impl Given {
     pub fn new() -> Self {
         let named = get_directories().into_iter();
-        Self(named.map(|(descriptor, name)| (descriptor, normal(&name))).collect())
+        Self(
+            named
+                .map(|(descriptor, name)| (descriptor, normal(&name)))
+                .collect(),
+        )
     }
 
     /// Where a path is: below the given directory whose name is the longest beginning of it.
@@ -34,9 +38,10 @@ impl Given {
             Error::new(ErrorKind::Utf8, what)
         })?;
         let path = normal(text);
-        let candidates = self.0.iter().filter_map(|(given, name)| {
-            Some((name.len(), given, below(&path, name)?))
-        });
+        let candidates = self
+            .0
+            .iter()
+            .filter_map(|(given, name)| Some((name.len(), given, below(&path, name)?)));
         let best = candidates.max_by_key(|candidate| candidate.0);
         let (_, given, below) = best.ok_or_else(|| {
             Error::new(
@@ -98,7 +103,12 @@ type Outcome<T> = std::result::Result<T, ErrorCode>;
 
 /// Opens a file to be read.
 pub fn open_file(at: &Descriptor, path: &str, link: AtLink) -> Outcome<Descriptor> {
-    at.open_at(link.flags(), path, OpenFlags::empty(), DescriptorFlags::READ)
+    at.open_at(
+        link.flags(),
+        path,
+        OpenFlags::empty(),
+        DescriptorFlags::READ,
+    )
 }
 
 /// Opens a directory.
@@ -130,4 +140,3 @@ impl Place<'_> {
         }
     }
 }
-

@@ -219,13 +219,13 @@ impl WasiSource {
         Some((open_directory(&self.given, &below, self.link).ok()?, name))
     }
 
-    fn push_entry(&self, batch: &mut EntryBatch, directory: &Descriptor, above: Node, name: String) {
+    fn push_entry(&self, batch: &mut EntryBatch, directory: &Descriptor, above: Node, name: &str) {
         let node = {
             let mut met = self.lock();
-            met.names.push((above, name.clone()));
+            met.names.push((above, name.to_owned()));
             Node(met.names.len() as u64 - 1)
         };
-        match self.describe(directory, &name, node, self.link) {
+        match self.describe(directory, name, node, self.link) {
             Ok(entry) => batch.push(name.encode_utf16(), entry),
             Err(error) => batch.problems.push(EntryProblem {
                 name: name.encode_utf16().collect(),
@@ -287,7 +287,7 @@ impl Source for WasiSource {
         let mut batch = EntryBatch::default();
         while let Some(entry) = names.read_directory_entry().map_err(failure)? {
             if entry.name != "." && entry.name != ".." {
-                self.push_entry(&mut batch, &descriptor, directory, entry.name);
+                self.push_entry(&mut batch, &descriptor, directory, &entry.name);
             }
         }
         Ok(batch)

@@ -30,7 +30,12 @@ impl WasiTarget {
             made.map_err(|code| failed(ErrorKind::MakeDirectory, "cannot make", path, code))?;
         }
         let root = open_directory(place.given, &place.below, AtLink::Follow).map_err(|code| {
-            failed(ErrorKind::OpenDirectory, "cannot open directory", path, code)
+            failed(
+                ErrorKind::OpenDirectory,
+                "cannot open directory",
+                path,
+                code,
+            )
         })?;
         Ok(Self {
             path: path.to_owned(),
@@ -42,7 +47,10 @@ impl WasiTarget {
     fn text<'p>(&self, kind: ErrorKind, path: &'p [u8]) -> Result<&'p str> {
         std::str::from_utf8(path).map_err(|_| {
             let shown = String::from_utf8_lossy(path).into_owned();
-            Error::new(kind, format!("{shown:?}: the host takes only names that are valid UTF-16"))
+            Error::new(
+                kind,
+                format!("{shown:?}: the host takes only names that are valid UTF-16"),
+            )
         })
     }
 
@@ -71,7 +79,9 @@ impl Target for WasiTarget {
         let path = self.text(ErrorKind::MakeDirectory, path)?;
         match self.root.create_directory_at(path) {
             Ok(()) => Ok(()),
-            Err(ErrorCode::Exist) if open_directory(&self.root, path, AtLink::Stop).is_ok() => Ok(()),
+            Err(ErrorCode::Exist) if open_directory(&self.root, path, AtLink::Stop).is_ok() => {
+                Ok(())
+            }
             Err(code) => Err(self.failed(ErrorKind::MakeDirectory, "cannot make", path, code)),
         }
     }
@@ -80,7 +90,8 @@ impl Target for WasiTarget {
         let path = self.text(ErrorKind::Open, path)?;
         let create = || {
             let flags = OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
-            self.root.open_at(PathFlags::empty(), path, flags, DescriptorFlags::WRITE)
+            self.root
+                .open_at(PathFlags::empty(), path, flags, DescriptorFlags::WRITE)
         };
         let created = match create() {
             Err(ErrorCode::Exist) => self.make_way(path).and_then(|()| create()),
@@ -95,7 +106,10 @@ impl Target for WasiTarget {
     fn hard_link(&self, existing: &[u8], path: &[u8]) -> Result<()> {
         let existing = self.text(ErrorKind::MakeLink, existing)?;
         let path = self.text(ErrorKind::MakeLink, path)?;
-        let link = || self.root.link_at(PathFlags::empty(), existing, &self.root, path);
+        let link = || {
+            self.root
+                .link_at(PathFlags::empty(), existing, &self.root, path)
+        };
         let linked = match link() {
             Err(ErrorCode::Exist) => self.make_way(path).and_then(|()| link()),
             linked => linked,
@@ -107,9 +121,7 @@ impl Target for WasiTarget {
         let path = self.text(ErrorKind::MakeLink, path)?;
         let target = match target {
             LinkTarget::AsIs(text) => self.text(ErrorKind::MakeLink, text)?.to_owned(),
-            LinkTarget::UnderRoot(text) => {
-                relative(path, self.text(ErrorKind::MakeLink, text)?)
-            }
+            LinkTarget::UnderRoot(text) => relative(path, self.text(ErrorKind::MakeLink, text)?),
         };
         let link = || self.root.symlink_at(&target, path);
         let linked = match link() {
@@ -136,8 +148,12 @@ impl Target for WasiTarget {
             path => path,
         };
         if let Some([_, access, write]) = metadata.times {
-            let set = self.root.set_times_at(PathFlags::empty(), path, stamp(access), stamp(write));
-            set.map_err(|code| self.failed(ErrorKind::SetTimes, "cannot set times of", path, code))?;
+            let set = self
+                .root
+                .set_times_at(PathFlags::empty(), path, stamp(access), stamp(write));
+            set.map_err(|code| {
+                self.failed(ErrorKind::SetTimes, "cannot set times of", path, code)
+            })?;
         }
         Ok(missed(metadata))
     }
@@ -193,9 +209,12 @@ impl TargetFile for WasiFile {
 
     fn set_metadata(&self, metadata: &FileMetadata<'_>) -> Result<Missed> {
         if let Some([_, access, write]) = metadata.times {
-            self.0.set_times(stamp(access), stamp(write)).map_err(|code| {
-                Error::new(ErrorKind::SetTimes, "cannot set times of the file").because(cause(code))
-            })?;
+            self.0
+                .set_times(stamp(access), stamp(write))
+                .map_err(|code| {
+                    Error::new(ErrorKind::SetTimes, "cannot set times of the file")
+                        .because(cause(code))
+                })?;
         }
         Ok(missed(metadata))
     }

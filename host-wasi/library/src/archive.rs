@@ -94,7 +94,11 @@ impl wit::GuestArchive for ArchiveReader {
 
     fn xml(&self) -> String {
         let encoded = self.0.xml.encode();
-        let units = encoded.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit));
+        let units = encoded
+            .as_chunks()
+            .0
+            .iter()
+            .map(|unit| u16::from_le_bytes(*unit));
         // The first unit is a byte order mark.
         char::decode_utf16(units.skip(1))
             .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
@@ -105,7 +109,7 @@ impl wit::GuestArchive for ArchiveReader {
         let observer = HostObserver(observer);
         let report = verify(&self.0, &VerifyOptions::default(), &Inline, &observer)?;
         Ok(wit::VerifyReport {
-            problems: report.problems.into_iter().map(convert_problem).collect(),
+            problems: report.problems.iter().map(convert_problem).collect(),
             images: report.images,
             entries: report.entries,
             blobs: report.blobs,
@@ -115,12 +119,15 @@ impl wit::GuestArchive for ArchiveReader {
 
     fn image(&self, index: u32) -> Outcome<wit::Image> {
         // What is mended in the tree stands in the report of a verification.
-        let image = self.0.read_image(index, &mut |_| {}).map_err(ErrorCode::from)?;
+        let image = self
+            .0
+            .read_image(index, &mut |_| {})
+            .map_err(ErrorCode::from)?;
         Ok(wit::Image::new(ImageReader::new(Rc::clone(&self.0), image)))
     }
 }
 
-fn convert_problem(problem: Problem) -> wit::Problem {
+fn convert_problem(problem: &Problem) -> wit::Problem {
     let affected = |file: &AffectedFile| wit::AffectedFile {
         image: file.image,
         path: convert::wide(&file.path),

@@ -49,7 +49,9 @@ impl wit::GuestCompressor for Compressor {
             }
             scratch.resize(chunk.len() - 1, 0);
             let size = compressor.compress(chunk, scratch);
-            Ok(size.and_then(|size| scratch.get(..size)).map(<[u8]>::to_vec))
+            Ok(size
+                .and_then(|size| scratch.get(..size))
+                .map(<[u8]>::to_vec))
         });
         each.collect()
     }

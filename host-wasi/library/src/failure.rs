@@ -92,7 +92,10 @@ pub fn from_host(code: ErrorCode, usual: ErrorKind) -> Error {
         ErrorCode::Changed(text) => (ErrorKind::Changed, text),
         ErrorCode::Unsupported(text) => (ErrorKind::Unsupported, text),
         ErrorCode::Memory(text) => (ErrorKind::Memory, text),
-        ErrorCode::Cancelled => (ErrorKind::Cancelled, "the host stopped the operation".into()),
+        ErrorCode::Cancelled => (
+            ErrorKind::Cancelled,
+            "the host stopped the operation".into(),
+        ),
     };
     match text.is_empty() {
         true => Error::new(kind, "the host reports a failure"),
@@ -120,7 +123,10 @@ pub fn nonsense(kind: ErrorKind, what: &str) -> Error {
 /// Copies what a read of the host returned.
 pub fn fill(buffer: &mut [u8], data: &[u8]) -> Result<usize> {
     let Some(place) = buffer.get_mut(..data.len()) else {
-        return Err(nonsense(ErrorKind::Read, "more bytes than it was asked for"));
+        return Err(nonsense(
+            ErrorKind::Read,
+            "more bytes than it was asked for",
+        ));
     };
     place.copy_from_slice(data);
     Ok(data.len())

@@ -92,11 +92,18 @@ impl ImageReader {
                 true => inode.reparse_tag,
                 false => 0,
             },
-            streams: image.streams(inode).iter().map(|stream| self.stream(stream)).collect(),
+            streams: image
+                .streams(inode)
+                .iter()
+                .map(|stream| self.stream(stream))
+                .collect(),
             unix: image.unix_data(inode).map(from_unix),
             xattrs: self.xattrs(inode),
             security: security.to_vec(),
-            object_id: image.item(inode, items::OBJECT_ID).unwrap_or_default().to_vec(),
+            object_id: image
+                .item(inode, items::OBJECT_ID)
+                .unwrap_or_default()
+                .to_vec(),
         }
     }
 

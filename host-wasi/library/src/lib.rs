@@ -11,7 +11,10 @@
 
 #![cfg_attr(
     not(target_family = "wasm"),
-    allow(dead_code, reason = "it is reached through the exports of the component only")
+    allow(
+        dead_code,
+        reason = "it is reached through the exports of the component only"
+    )
 )]
 
 mod archive;

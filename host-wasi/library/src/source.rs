@@ -44,10 +44,12 @@ impl Source for HostTree<'_> {
             .into_iter()
             .partition(|entry| is_file_name(&entry.name));
         found.entries = good;
-        found.problems.extend(bad.into_iter().map(|entry: wit::Entry| wit::Problem {
-            name: entry.name,
-            error: ErrorCode::Open("the host gave a name that no file can have".into()),
-        }));
+        found
+            .problems
+            .extend(bad.into_iter().map(|entry: wit::Entry| wit::Problem {
+                name: entry.name,
+                error: ErrorCode::Open("the host gave a name that no file can have".into()),
+            }));
         batch(found, kind)
     }
 
@@ -78,7 +80,9 @@ fn flags(wanted: Wanted) -> wit::Wanted {
 
 fn is_file_name(name: &[u16]) -> bool {
     const DOT: u16 = b'.' as u16;
-    !matches!(name, [] | [DOT] | [DOT, DOT]) && !name.contains(&0) && !name.contains(&u16::from(b'/'))
+    !matches!(name, [] | [DOT] | [DOT, DOT])
+        && !name.contains(&0)
+        && !name.contains(&u16::from(b'/'))
 }
 
 fn batch(found: wit::Batch, kind: ErrorKind) -> Result<EntryBatch> {
@@ -93,14 +97,18 @@ fn batch(found: wit::Batch, kind: ErrorKind) -> Result<EntryBatch> {
             }),
         }
     }
-    batch.problems.extend(found.problems.into_iter().map(|problem| EntryProblem {
-        name: problem.name,
-        error: from_host(problem.error, kind),
-    }));
-    batch.warnings.extend(found.warnings.into_iter().map(|warning| EntryWarning {
-        name: warning.name,
-        text: warning.text,
-    }));
+    batch
+        .problems
+        .extend(found.problems.into_iter().map(|problem| EntryProblem {
+            name: problem.name,
+            error: from_host(problem.error, kind),
+        }));
+    batch
+        .warnings
+        .extend(found.warnings.into_iter().map(|warning| EntryWarning {
+            name: warning.name,
+            text: warning.text,
+        }));
     Ok(batch)
 }
 
@@ -169,12 +177,18 @@ fn convert_extra(
         return Ok(None);
     }
     let is_xattr = |name: usize, value: usize| (1..=255).contains(&name) && value <= 65535;
-    if !xattrs.iter().all(|xattr| is_xattr(xattr.name.len(), xattr.value.len())) {
+    if !xattrs
+        .iter()
+        .all(|xattr| is_xattr(xattr.name.len(), xattr.value.len()))
+    {
         return Err("an extended attribute that no archive can hold");
     }
     let object_id = match object_id {
         [] => None,
-        id => Some(id.try_into().map_err(|_| "an object id that has not 64 bytes")?),
+        id => Some(
+            id.try_into()
+                .map_err(|_| "an object id that has not 64 bytes")?,
+        ),
     };
     Ok(Some(Box::new(Extra {
         named_streams: streams
@@ -200,7 +214,10 @@ struct HostReader(wit::Reader);
 
 impl OpenStream for HostReader {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        let data = self.0.read(offset, request(buffer)).or_fail(ErrorKind::Read)?;
+        let data = self
+            .0
+            .read(offset, request(buffer))
+            .or_fail(ErrorKind::Read)?;
         fill(buffer, &data)
     }
 

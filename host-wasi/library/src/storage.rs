@@ -19,7 +19,10 @@ impl Storage for HostFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        let data = self.0.read(offset, request(buffer)).or_fail(ErrorKind::Read)?;
+        let data = self
+            .0
+            .read(offset, request(buffer))
+            .or_fail(ErrorKind::Read)?;
         fill(buffer, &data)
     }
 

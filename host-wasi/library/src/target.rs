@@ -21,7 +21,9 @@ impl Target for HostDirectory<'_> {
     }
 
     fn make_directory(&self, path: &[u8]) -> Result<()> {
-        self.0.make_directory(&wide(path)).or_fail(ErrorKind::MakeDirectory)
+        self.0
+            .make_directory(&wide(path))
+            .or_fail(ErrorKind::MakeDirectory)
     }
 
     fn create_file(&self, path: &[u8]) -> Result<Box<dyn TargetFile + '_>> {

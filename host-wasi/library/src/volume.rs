@@ -13,7 +13,10 @@ pub struct HostDevice(pub Device);
 
 impl ReadAt for HostDevice {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let data = self.0.read(offset, request(buffer)).or_fail(ErrorKind::Read);
+        let data = self
+            .0
+            .read(offset, request(buffer))
+            .or_fail(ErrorKind::Read);
         data.and_then(|data| fill(buffer, &data))
             .map_err(io::Error::other)
     }

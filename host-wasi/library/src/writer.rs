@@ -6,7 +6,9 @@ use std::sync::Arc;
 use wimforge_codec::Format;
 use wimforge_core::archive::{Archive, OpenOptions};
 use wimforge_core::format::Compression;
-use wimforge_core::port::{Inline, InlineWithRemote, Observer, OnUnreadable, Source, Wanted, Workers};
+use wimforge_core::port::{
+    Inline, InlineWithRemote, Observer, OnUnreadable, Source, Wanted, Workers,
+};
 use wimforge_core::scan::config::{CaptureConfig, DEFAULT_EXCLUSIONS};
 use wimforge_core::scan::glob::Case;
 use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanner, UnixDataForm};
@@ -117,10 +119,7 @@ impl wit::GuestWriter for Writer {
     fn append(storage: File, options: wit::Options) -> Outcome<wit::Writer> {
         let mut options = write_options(&options)?;
         let storage = Arc::new(HostFile(storage));
-        let archive = Archive::open(
-            Arc::clone(&storage) as _,
-            &OpenOptions { limits: limits() },
-        )?;
+        let archive = Archive::open(Arc::clone(&storage) as _, &OpenOptions { limits: limits() })?;
         options.compression = archive.header().compression;
         if let Compression::Chunked(format, chunk_size) = options.compression {
             convert::check_memory(format, chunk_size, options.level)?;
@@ -241,11 +240,14 @@ fn scan_options(
 ) -> Result<ScanOptions> {
     let config = match &image.config {
         None => CaptureConfig::excluding(&DEFAULT_EXCLUSIONS, Case::Sensitive)?,
-        Some(text) => {
-            CaptureConfig::parse(text, "the capture configuration", Case::Sensitive, &mut |warning| {
+        Some(text) => CaptureConfig::parse(
+            text,
+            "the capture configuration",
+            Case::Sensitive,
+            &mut |warning| {
                 observer.event(&wimforge_core::port::Event::Warning(warning));
-            })?
-        }
+            },
+        )?,
     };
     Ok(ScanOptions {
         config,

@@ -43,7 +43,8 @@ impl Writing {
     /// Reads the options that a command has.
     pub fn of(matches: &ArgMatches) -> Result<Self, Failure> {
         let has = |name: &str| matches!(matches.try_get_one::<bool>(name), Ok(Some(true)));
-        let has_solid = matches.try_get_one::<bool>("solid").is_ok();
+        // Only unoptimised builds of the parser tell that a command has no such option.
+        let has_solid = matches!(matches.try_get_one::<bool>("solid"), Ok(Some(_)));
         let compression = matches.try_get_one::<CompressionChoice>("compress");
         let chunk_size = matches.try_get_one::<u64>("chunk-size");
         let chunk_size = chunk_size.ok().flatten().copied();
