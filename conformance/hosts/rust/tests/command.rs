@@ -35,7 +35,9 @@ fn tellable(root: &Path) {
     std::os::unix::fs::symlink("sub", root.join("to directory")).unwrap();
     std::os::unix::fs::symlink("nowhere", root.join("broken")).unwrap();
     // Too large to be held whole.
-    let large: Vec<u8> = (0..5_000_000u32).map(|number| (number >> 9) as u8).collect();
+    let large: Vec<u8> = (0..5_000_000u32)
+        .map(|number| (number >> 9) as u8)
+        .collect();
     fs::write(root.join("large"), large).unwrap();
 }
 
@@ -60,7 +62,12 @@ fn it_writes_the_same_bytes() {
 
         let expected = appended_by_program(&source, &native, "second");
         before.restore_times();
-        let append = command.clone().arg("append").arg(&source).arg(&ours).arg("second");
+        let append = command
+            .clone()
+            .arg("append")
+            .arg(&source)
+            .arg(&ours)
+            .arg("second");
         let _appended = append.run().ok();
         before.restore_times();
         let got = fs::read(&ours).unwrap();
@@ -68,7 +75,11 @@ fn it_writes_the_same_bytes() {
         assert_verified_by_wimlib(&ours);
         fs::remove_file(&ours).unwrap();
     }
-    assert_eq!(scratch.names(), ["native.wim", "source"], "something was left behind");
+    assert_eq!(
+        scratch.names(),
+        ["native.wim", "source"],
+        "something was left behind"
+    );
 }
 
 #[test]
@@ -83,20 +94,41 @@ fn it_shows_and_restores() {
     let wim = scratch.join("x.wim");
     by_program(&source, &wim, Compression::Lzx, &[]);
     before.restore_times();
-    let listed = command.clone().arg("dir").arg(&wim).arg("1").run().ok().out();
+    let listed = command
+        .clone()
+        .arg("dir")
+        .arg(&wim)
+        .arg("1")
+        .run()
+        .ok()
+        .out();
     assert!(listed.lines().any(|line| line == "/sub/größe"), "{listed}");
     let shown = command.clone().arg("info").arg(&wim).run().ok().out();
     assert!(shown.contains("source"), "{shown}");
     let _verified = command.clone().arg("verify").arg(&wim).run().ok();
     let restored = scratch.join("restored");
-    let _applied = command.clone().arg("apply").arg(&wim).arg("1").arg(&restored).run().ok();
+    let _applied = command
+        .clone()
+        .arg("apply")
+        .arg(&wim)
+        .arg("1")
+        .arg(&restored)
+        .run()
+        .ok();
     let rules = Rules {
         links: Links::Same,
         ..Rules::default()
     };
     assert_same_tree("applied", &before, &Snapshot::of(&restored), rules);
     // Once more, over what is there.
-    let _again = command.clone().arg("apply").arg(&wim).arg("1").arg(&restored).run().ok();
+    let _again = command
+        .clone()
+        .arg("apply")
+        .arg(&wim)
+        .arg("1")
+        .arg(&restored)
+        .run()
+        .ok();
     assert_same_tree("applied again", &before, &Snapshot::of(&restored), rules);
 }
 
@@ -106,7 +138,12 @@ fn it_captures_a_volume() {
     let (Some(command), Some(volume)) = (command(scratch.path()), volume(&scratch)) else {
         return;
     };
-    let expected = by_program(&volume, &scratch.join("native.wim"), Compression::Xpress, &[]);
+    let expected = by_program(
+        &volume,
+        &scratch.join("native.wim"),
+        Compression::Xpress,
+        &[],
+    );
     let ours = scratch.join("ours.wim");
     let capture = command.arg("capture").arg(&volume).arg(&ours);
     let _captured = capture.arg("--compress=xpress").run().ok();
@@ -125,19 +162,55 @@ fn failures_leave_nothing_behind() {
     fs::write(&wim, b"something else").unwrap();
     // An absolute link cannot be read here.
     std::os::unix::fs::symlink("/etc/passwd", source.join("absolute")).unwrap();
-    let run = command.clone().arg("capture").arg(&source).arg(&wim).run().refused();
+    let run = command
+        .clone()
+        .arg("capture")
+        .arg(&source)
+        .arg(&wim)
+        .run()
+        .refused();
     assert!(run.err().contains("absolute"), "{run}");
     assert_eq!(fs::read(&wim).unwrap(), b"something else");
-    let outside = command.clone().arg("capture").arg("/etc").arg(&wim).run().refused();
+    let outside = command
+        .clone()
+        .arg("capture")
+        .arg("/etc")
+        .arg(&wim)
+        .run()
+        .refused();
     assert!(outside.err().contains("--dir"), "{outside}");
-    assert_eq!(scratch.names(), ["source", "x.wim"], "something was left behind");
+    assert_eq!(
+        scratch.names(),
+        ["source", "x.wim"],
+        "something was left behind"
+    );
     fs::remove_file(source.join("absolute")).unwrap();
 
     // An archive inside of what is captured does not become a part of it.
     let inside = source.join("inside.wim");
-    let _first = command.clone().arg("capture").arg(&source).arg(&inside).run().ok();
-    let _second = command.clone().arg("append").arg(&source).arg(&inside).arg("2").run().ok();
-    let listed = command.clone().arg("dir").arg(&inside).arg("all").run().ok().out();
+    let _first = command
+        .clone()
+        .arg("capture")
+        .arg(&source)
+        .arg(&inside)
+        .run()
+        .ok();
+    let _second = command
+        .clone()
+        .arg("append")
+        .arg(&source)
+        .arg(&inside)
+        .arg("2")
+        .run()
+        .ok();
+    let listed = command
+        .clone()
+        .arg("dir")
+        .arg(&inside)
+        .arg("all")
+        .run()
+        .ok()
+        .out();
     assert!(!listed.contains("inside.wim"), "{listed}");
 }
 
@@ -150,5 +223,8 @@ fn help_says_what_is_different() {
     let help = command.clone().arg("--help").run().ok().out();
     assert!(help.contains("wasi:filesystem"), "{help}");
     let help = command.arg("capture").arg("--help").run().ok().out();
-    assert!(help.contains("wasi:filesystem") && help.contains("--compress"), "{help}");
+    assert!(
+        help.contains("wasi:filesystem") && help.contains("--compress"),
+        "{help}"
+    );
 }

@@ -41,24 +41,69 @@ fn like_the_program(host: &Call) {
 
     let expected = by_program(&one, &native, Compression::Lzx, &[]);
     restore_times();
-    let _captured = host.clone().arg("capture").arg(&one).arg(&ours).arg("one").run().ok();
+    let _captured = host
+        .clone()
+        .arg("capture")
+        .arg(&one)
+        .arg(&ours)
+        .arg("one")
+        .run()
+        .ok();
     restore_times();
     assert_same_bytes("capture", &expected, &fs::read(&ours).unwrap());
 
     let expected = appended_by_program(&two, &native, "two");
     restore_times();
-    let _appended = host.clone().arg("append").arg(&two).arg(&ours).arg("two").run().ok();
+    let _appended = host
+        .clone()
+        .arg("append")
+        .arg(&two)
+        .arg(&ours)
+        .arg("two")
+        .run()
+        .ok();
     restore_times();
     assert_same_bytes("append", &expected, &fs::read(&ours).unwrap());
     assert_verified_by_wimlib(&ours);
 
-    let listed = host.clone().arg("list").arg(&ours).arg("2").arg("sub").run().ok().out();
-    assert_eq!(listed.lines().collect::<Vec<_>>(), ["again", "empty", "größe"]);
-    let read = host.clone().arg("read").arg(&ours).arg("2").arg("file").run().ok();
+    let listed = host
+        .clone()
+        .arg("list")
+        .arg(&ours)
+        .arg("2")
+        .arg("sub")
+        .run()
+        .ok()
+        .out();
+    assert_eq!(
+        listed.lines().collect::<Vec<_>>(),
+        ["again", "empty", "größe"]
+    );
+    let read = host
+        .clone()
+        .arg("read")
+        .arg(&ours)
+        .arg("2")
+        .arg("file")
+        .run()
+        .ok();
     assert!(read.stdout() == b"some text ".repeat(3_000));
-    let taken = host.clone().arg("append").arg(&two).arg(&ours).arg("two").run().refused();
+    let taken = host
+        .clone()
+        .arg("append")
+        .arg(&two)
+        .arg(&ours)
+        .arg("two")
+        .run()
+        .refused();
     assert!(taken.err().contains("name-in-use"), "{taken}");
-    let nobody = host.arg("read").arg(&ours).arg("2").arg("nobody").run().refused();
+    let nobody = host
+        .arg("read")
+        .arg(&ours)
+        .arg("2")
+        .arg("nobody")
+        .run()
+        .refused();
     assert!(nobody.err().contains("not-found"), "{nobody}");
     assert_same_bytes("refused", &expected, &fs::read(&ours).unwrap());
 }
@@ -82,7 +127,11 @@ fn node() {
         .ok();
     // What jco writes is a module.
     fs::write(library.join("package.json"), r#"{"type": "module"}"#).unwrap();
-    like_the_program(&Call::new(node).arg(hosts().join("node/host.mjs")).arg(&library));
+    like_the_program(
+        &Call::new(node)
+            .arg(hosts().join("node/host.mjs"))
+            .arg(&library),
+    );
 }
 
 #[test]

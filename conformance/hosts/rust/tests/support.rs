@@ -63,6 +63,7 @@ pub fn compression(compression: Compression) -> types::Compression {
         Compression::None => types::Compression::None,
         Compression::Xpress => types::Compression::Xpress,
         Compression::Lzx => types::Compression::Lzx,
+        Compression::Lzms => types::Compression::Lzms,
     }
 }
 
