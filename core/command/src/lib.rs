@@ -11,6 +11,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod choices;
 mod failure;
 mod host;
 mod invocation;

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use wimforge_codec::{Format, Level};
-use wimforge_core::format::Compression;
 
 /// `TYPE[:LEVEL]` of `--compress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +50,6 @@ impl CompressionChoice {
             ),
         };
         Ok(Self { format, level })
-    }
-
-    /// With a chunk size, or the format's usual one.
-    #[must_use]
-    pub fn with_chunk_size(self, chunk_size: Option<u32>) -> Compression {
-        match self.format {
-            None => Compression::None,
-            Some(format) => {
-                let size = chunk_size.unwrap_or(Compression::default_chunk_size(format));
-                Compression::Chunked(format, size)
-            }
-        }
     }
 }
 

@@ -13,8 +13,9 @@ use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanned, Scanner, UnixDataF
 use wimforge_core::text::Show;
 use wimforge_core::write::hash_contents;
 
+use super::archive;
 use super::text::write_out;
-use super::{archive, capture};
+use crate::choices;
 use crate::failure::Failure;
 use crate::host::{Host, SourceKind, SourceOptions};
 use crate::invocation::Invocation;
@@ -119,7 +120,7 @@ fn scan(
             xattrs: unix_data,
             ..Wanted::default()
         },
-        latest_time: capture::epoch(host)?,
+        latest_time: choices::epoch(host)?,
         ..ScanOptions::default()
     };
     let mut scanner = Scanner::new(&options, reporter);

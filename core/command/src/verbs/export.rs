@@ -10,9 +10,9 @@ use wimforge_core::write::{Draft, Existing, Rebuild, WriteOptions};
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive::{self, Selected};
-use super::capture;
 use super::destination::Destination;
 use super::modify::{self, PIPABLE_WARNING, Writing};
+use crate::choices::announce;
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
 use crate::invocation::Invocation;
@@ -71,7 +71,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     if !host.exists(&destination) {
         let options = writing.options(host, &from)?;
         let new = host.create_archive(&destination, Lock::Take)?;
-        capture::announce(&options, workers.threads(), &reporter);
+        announce(&options, workers.threads(), &reporter);
         let mut draft = Draft::create(new.storage(), &options)?;
         exported.add_to(&mut draft, new.storage(), &options, &*workers, &reporter)?;
         draft.finish(new.storage(), &reporter)?;
@@ -112,7 +112,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
             change,
         )?;
     } else {
-        capture::announce(&options, workers.threads(), &reporter);
+        announce(&options, workers.threads(), &reporter);
         modify::edit(
             host,
             &destination,

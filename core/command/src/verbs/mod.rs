@@ -3,6 +3,7 @@
 mod apply;
 mod archive;
 mod capture;
+mod config;
 mod delete;
 mod destination;
 mod diff;

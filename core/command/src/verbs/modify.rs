@@ -12,7 +12,8 @@ use wimforge_core::write::{
 };
 use wimforge_core::{Error, ErrorKind, Result};
 
-use super::{archive, capture};
+use super::archive;
+use crate::choices;
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
 use crate::report::Reporter;
@@ -48,16 +49,9 @@ impl Writing {
         let compression = matches.try_get_one::<CompressionChoice>("compress");
         let chunk_size = matches.try_get_one::<u64>("chunk-size");
         let chunk_size = chunk_size.ok().flatten().copied();
-        if has("pipable") && has("not-pipable") {
-            return Err(capture::contradiction("pipable", "not-pipable"));
-        }
         Ok(Self {
-            integrity: capture::integrity(matches)?,
-            layout: match (has("pipable"), has("not-pipable")) {
-                (true, _) => Some(Layout::Pipable),
-                (false, true) => Some(Layout::Seekable),
-                (false, false) => None,
-            },
+            integrity: choices::integrity(matches)?,
+            layout: choices::layout(matches)?,
             recompress: match (has("recompress"), has("solid")) {
                 (true, _) => Recompress::All,
                 (false, true) => Recompress::IntoSolid,
@@ -76,38 +70,19 @@ impl Writing {
 
     /// The compression that was asked for, instead of the one that is there.
     pub fn compression(&self, old: Compression) -> Result<Compression> {
-        let old_format = match old {
-            Compression::None => None,
-            Compression::Chunked(format, _) => Some(format),
-        };
         let is_solid = self.solid.is_wanted();
         let format = match self.compression {
             Some(choice) => choice.format,
             None if is_solid && self.is_new => Some(Format::Lzms),
-            None => old_format,
+            None => old.format(),
         };
-        match (format, self.chunk_size) {
-            (None, Some(_)) => Err(Error::new(
-                ErrorKind::ChunkSize,
-                "a chunk size makes no sense without compression",
-            )),
-            (None, None) => Ok(Compression::None),
-            (Some(format), Some(size)) => {
-                format.check_chunk_size(size)?;
-                Ok(Compression::Chunked(format, size))
-            }
-            (Some(_), None) if format == old_format => Ok(old),
-            (Some(format), None) => {
-                let size = Compression::default_chunk_size(format);
-                Ok(Compression::Chunked(format, size))
-            }
-        }
+        choices::compression(format, self.chunk_size, old)
     }
 
     /// How an archive is written that is made from `from` or is to be added to it: as that one is,
     /// unless the command line says otherwise.
     pub fn options(&self, host: &dyn Host, from: &Archive) -> Result<WriteOptions, Failure> {
-        let epoch = capture::epoch(host)?;
+        let epoch = choices::epoch(host)?;
         Ok(WriteOptions {
             compression: self.compression(from.header().compression)?,
             solid: match self.compression {
@@ -209,7 +184,7 @@ pub fn rebuild(
 ) -> Result<u64> {
     let new = host.create_archive(path, Lock::Held)?;
     let storage = new.storage();
-    capture::announce(options, workers.threads(), reporter);
+    choices::announce(options, workers.threads(), reporter);
     let mut draft = Draft::rebuild(archive, plan, storage, options, workers, reporter)?;
     change(&mut draft, storage)?;
     let size = draft.finish(storage, reporter)?;

@@ -15,7 +15,8 @@ use wimforge_core::{Error, ErrorKind};
 
 use super::modify::{self, Writing};
 use super::sources::read_standard_input;
-use super::{archive, capture};
+use super::{archive, config};
+use crate::choices;
 use crate::failure::Failure;
 use crate::host::{Host, OpenedSource, SourceKind, SourceOptions};
 use crate::invocation::Invocation;
@@ -43,7 +44,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let index = archive::select_one(&archive, operand, &path)?;
     archive::add_references(host, &mut archive, identity, matches, &reporter)?;
     let options = writing.options(host, &archive)?;
-    let epoch = capture::epoch(host)?;
+    let epoch = choices::epoch(host)?;
     let scanning = Scanning {
         host,
         profile: invocation.compat.profile(),
@@ -86,7 +87,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         )?;
     } else {
         if !added.is_empty() {
-            capture::announce(&options, workers.threads(), &reporter);
+            choices::announce(&options, workers.threads(), &reporter);
         }
         modify::edit(host, &path, archive, &options, &*workers, &reporter, change)?;
     }
@@ -168,9 +169,9 @@ impl Scanning<'_> {
     }
 
     fn options(&self, add: &AddOptions) -> Result<ScanOptions, Failure> {
-        let config = add.config.as_deref();
+        let patterns = add.config.as_deref();
         Ok(ScanOptions {
-            config: capture::load_config(self.host, config, &self.profile, self.reporter)?,
+            config: config::load_config(self.host, patterns, &self.profile, self.reporter)?,
             fix_links: add.fix_links.then_some(OutsideLinks::Keep),
             unix_data: match add.unix_data {
                 true => UnixDataForm::Item,

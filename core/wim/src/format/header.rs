@@ -94,6 +94,15 @@ impl Compression {
         }
     }
 
+    /// The format of the chunks, if there are any.
+    #[must_use]
+    pub const fn format(self) -> Option<Format> {
+        match self {
+            Compression::None => None,
+            Compression::Chunked(format, _) => Some(format),
+        }
+    }
+
     /// From the number of the type and a chunk size.
     ///
     /// # Errors
