@@ -18,6 +18,10 @@ pub enum Corpus {
     Small,
     /// What cannot be compressed, in files as large as pictures and films.
     Media,
+    /// A gigabyte of text and machine code in 50,000 files.
+    Large,
+    /// A million tiny files.
+    Many,
     /// A directory of the user's.
     Path(PathBuf),
 }
@@ -26,6 +30,7 @@ const TEXT: [&str; 3] = ["/usr/lib/python3", "/usr/include", "/usr/share/perl"];
 const MACHINE: [&str; 2] = ["/usr/lib", "/usr/bin"];
 const MACHINE_BYTES: u64 = 320_000_000;
 const SMALL_FILES: usize = 50_000;
+const MANY_FILES: usize = 1_000_000;
 const MEDIA_BYTES: u64 = 300_000_000;
 
 /// A corpus on disk.
@@ -48,6 +53,8 @@ impl Corpus {
             "B" => Self::Machine,
             "C" => Self::Small,
             "D" => Self::Media,
+            "E" => Self::Large,
+            "F" => Self::Many,
             path => Self::Path(path.into()),
         }
     }
@@ -60,6 +67,8 @@ impl Corpus {
             Self::Machine => "B",
             Self::Small => "C",
             Self::Media => "D",
+            Self::Large => "E",
+            Self::Many => "F",
             Self::Path(path) => path
                 .file_name()
                 .and_then(|name| name.to_str())
@@ -75,6 +84,8 @@ impl Corpus {
             Self::Machine => format!("ELF files of {}", MACHINE.join(" and ")),
             Self::Small => "source text cut into small files".to_owned(),
             Self::Media => "generated, incompressible".to_owned(),
+            Self::Large => "source text and shared objects cut into files".to_owned(),
+            Self::Many => "numbers, each in a file of its own".to_owned(),
             Self::Path(path) => path.display().to_string(),
         }
     }
@@ -123,8 +134,14 @@ impl Corpus {
                 Ok(())
             }
             Self::Machine => copy_machine_code(path),
-            Self::Small => cut_sources(path),
+            Self::Small => cut(path, &TEXT, is_source, 640),
             Self::Media => make_media(path),
+            Self::Large => {
+                let roots = [TEXT[0], TEXT[1], TEXT[2], MACHINE[0]];
+                let is_wanted = |file: &Path| is_source(file) || is_shared_object(file);
+                cut(path, &roots, is_wanted, 935)
+            }
+            Self::Many => make_numbers(path),
             Self::Path(_) => Ok(()),
         }
     }
@@ -202,23 +219,41 @@ fn copy_machine_code(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Cuts source texts of the machine into files of 200 bytes to 16 KiB, log-uniform.
-fn cut_sources(path: &Path) -> io::Result<()> {
+fn extension(file: &Path) -> &str {
+    file.extension()
+        .and_then(|text| text.to_str())
+        .unwrap_or_default()
+}
+
+fn is_source(file: &Path) -> bool {
+    let extensions = ["h", "hpp", "py", "pl", "pm", "pod", "c", "tcc"];
+    extensions.contains(&extension(file))
+}
+
+fn is_shared_object(file: &Path) -> bool {
+    extension(file) == "so"
+}
+
+/// Cuts files of the machine into 50,000 of 200 bytes to 200 · 2^(`hundredths` / 100), log-uniform.
+fn cut(
+    path: &Path,
+    roots: &[&str],
+    is_wanted: impl Fn(&Path) -> bool,
+    hundredths: u64,
+) -> io::Result<()> {
     let mut rng = Rng::new(4);
     let mut made = 0;
     while made < SMALL_FILES {
         let before = made;
-        for root in TEXT.iter().filter(|root| Path::new(root).exists()) {
+        for root in roots.iter().filter(|root| Path::new(root).exists()) {
             walk(Path::new(root), &mut |file, _| {
-                let Some(extension) = file.extension().and_then(|text| text.to_str()) else {
-                    return Ok(true);
-                };
-                if !["h", "hpp", "py", "pl", "pm", "pod", "c", "tcc"].contains(&extension) {
+                if !is_wanted(file) {
                     return Ok(true);
                 }
+                let extension = extension(file);
                 let mut reader = BufReader::with_capacity(1 << 14, File::open(file)?);
                 while made < SMALL_FILES {
-                    let scale = rng.below(640) as f64 / 100.0;
+                    let scale = rng.below(hundredths) as f64 / 100.0;
                     let size = (200.0 * scale.exp2()) as u64;
                     let dir = path.join(format!("{:02}/{:03}", made / 2500, made / 50 % 50));
                     fs::create_dir_all(&dir)?;
@@ -239,6 +274,20 @@ fn cut_sources(path: &Path) -> io::Result<()> {
                 "there are no source texts on this machine",
             ));
         }
+    }
+    Ok(())
+}
+
+fn make_numbers(path: &Path) -> io::Result<()> {
+    for number in 0..MANY_FILES {
+        let dir = path.join(format!("{:03}/{:02}", number / 5000, number / 100 % 50));
+        if number % 100 == 0 {
+            fs::create_dir_all(&dir)?;
+        }
+        fs::write(
+            dir.join(format!("number-{number:06}.txt")),
+            format!("{number}\n"),
+        )?;
     }
     Ok(())
 }

@@ -26,6 +26,31 @@ pub enum Verb {
     Verify,
     /// Restoring into an empty directory.
     Apply,
+    /// Describing the archive.
+    Info,
+    /// Listing all files.
+    Dir,
+    /// Writing the archive anew.
+    Optimize,
+    /// Copying the image into a new archive.
+    Export,
+}
+
+const VERBS: [(&str, Verb); 7] = [
+    ("capture", Verb::Capture),
+    ("verify", Verb::Verify),
+    ("apply", Verb::Apply),
+    ("info", Verb::Info),
+    ("dir", Verb::Dir),
+    ("optimize", Verb::Optimize),
+    ("export", Verb::Export),
+];
+
+impl Verb {
+    fn name(self) -> &'static str {
+        let named = VERBS.into_iter().find(|entry| entry.1 == self);
+        named.map_or("", |entry| entry.0)
+    }
 }
 
 /// A verb and how the archive is compressed.
@@ -43,6 +68,8 @@ pub struct Work {
 pub struct Site {
     source: PathBuf,
     archive: PathBuf,
+    /// An archive made of the archive.
+    made: PathBuf,
     target: PathBuf,
 }
 
@@ -63,12 +90,10 @@ impl Work {
         let (verb, compression) = rest
             .split_once(':')
             .ok_or_else(|| format!("{text:?} is not VERB:TYPE[:LEVEL][@CHUNK][+solid]"))?;
-        let verb = match verb {
-            "capture" => Verb::Capture,
-            "verify" => Verb::Verify,
-            "apply" => Verb::Apply,
-            _ => return Err(format!("{verb:?} is none of capture, verify and apply")),
-        };
+        let known = VERBS.into_iter().find(|entry| entry.0 == verb);
+        let verb = known
+            .ok_or_else(|| format!("{verb:?} is no work that is known"))?
+            .1;
         Ok(Self {
             verb,
             compression: compression.to_owned(),
@@ -102,6 +127,7 @@ impl Work {
         let site = Site {
             source: source.to_owned(),
             archive: dir.join("bench.wim"),
+            made: dir.join("bench-made.wim"),
             target: dir.join("bench-restored"),
         };
         site.clear()?;
@@ -123,10 +149,29 @@ impl Work {
                 cost.size = fs::metadata(&site.archive)?.len() as f64;
                 Ok(cost)
             }
-            Verb::Verify => {
+            Verb::Verify | Verb::Info | Verb::Dir => {
                 let mut command = pinned(program, threads);
-                command.arg("verify").arg(&site.archive);
+                command.arg(self.verb.name()).arg(&site.archive);
                 Cost::of(&mut command)
+            }
+            Verb::Optimize => {
+                // A copy, so that each run finds the same.
+                fs::copy(&site.archive, &site.made)?;
+                let mut command = pinned(program, threads);
+                command.arg("optimize").arg(&site.made);
+                Self::sized(&mut command, site)
+            }
+            Verb::Export => {
+                if site.made.exists() {
+                    fs::remove_file(&site.made)?;
+                }
+                let mut command = pinned(program, threads);
+                command
+                    .arg("export")
+                    .arg(&site.archive)
+                    .arg("1")
+                    .arg(&site.made);
+                Self::sized(&mut command, site)
             }
             Verb::Apply => {
                 if site.target.exists() {
@@ -141,6 +186,13 @@ impl Work {
                 Cost::of(&mut command)
             }
         }
+    }
+
+    /// The cost of a command that makes an archive of an archive.
+    fn sized(command: &mut Command, site: &Site) -> io::Result<Cost> {
+        let cost = Cost::of(command)?;
+        let size = fs::metadata(&site.made)?.len() as f64;
+        Ok(Cost { size, ..cost })
     }
 
     fn capture(&self, program: &Program, site: &Site, threads: Option<usize>) -> Command {
@@ -164,8 +216,10 @@ impl Site {
     /// # Errors
     /// If that fails.
     pub fn clear(&self) -> io::Result<()> {
-        if self.archive.exists() {
-            fs::remove_file(&self.archive)?;
+        for file in [&self.archive, &self.made] {
+            if file.exists() {
+                fs::remove_file(file)?;
+            }
         }
         if self.target.exists() {
             fs::remove_dir_all(&self.target)?;
@@ -187,12 +241,7 @@ fn pinned(program: &Program, threads: usize) -> Command {
 
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self.verb {
-            Verb::Capture => "capture",
-            Verb::Verify => "verify",
-            Verb::Apply => "apply",
-        };
-        write!(f, "{verb} {}", self.compression)?;
+        write!(f, "{} {}", self.verb.name(), self.compression)?;
         if let Some(chunk) = &self.chunk {
             write!(f, ", {chunk} chunks")?;
         }

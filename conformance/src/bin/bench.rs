@@ -13,8 +13,10 @@ const USAGE: &str = "\
 Measures wimforge beside wimlib, in turns, and prints Markdown.
 
     --corpora=LIST   of A (Python, headers, Perl), B (machine code), C (50,000 small files),
-                     D (incompressible) and directories; default A,B,C,D
-    --work=LIST      of VERB:TYPE[:LEVEL][@CHUNK][+solid], VERB one of capture, verify, apply;
+                     D (incompressible), E (1 GB in 50,000 files), F (1,000,000 tiny files)
+                     and directories; default A,B,C,D
+    --work=LIST      of VERB:TYPE[:LEVEL][@CHUNK][+solid], VERB one of capture, verify, apply, info, dir,
+                     optimize, export;
                      default capture:none,capture:xpress,capture:lzx,verify:xpress,verify:lzx,apply:lzx
     --threads=LIST   default 1
     --runs=N         of each, the medians are reported; default 5

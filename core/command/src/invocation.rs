@@ -5,9 +5,11 @@
 //! (`--name=value`, then operands) before the arguments are parsed.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Command};
+use wimforge_core::port::Workers;
 
 use crate::args;
 use crate::failure::Failure;
@@ -42,6 +44,22 @@ pub enum Output {
 pub const OWN_OPTIONS: &str = "Beyond wimlib";
 
 impl Invocation {
+    /// The path that an operand or option gives; empty if it is missing.
+    pub fn path(&self, name: &str) -> PathBuf {
+        let path = self.matches.get_one::<PathBuf>(name);
+        path.cloned().unwrap_or_default()
+    }
+
+    /// The text of an operand or option.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.matches.get_one::<String>(name).map(String::as_str)
+    }
+
+    /// As many workers as `--threads` says.
+    pub fn workers(&self, host: &dyn Host) -> Box<dyn Workers> {
+        host.workers(self.matches.get_one("threads").copied().unwrap_or(0))
+    }
+
     /// Finds out what is meant.
     ///
     /// # Errors

@@ -96,6 +96,21 @@ pub fn help() -> String {
     text
 }
 
+/// A command that works on an archive.
+fn on_archive(name: &'static str, about: &'static str) -> Command {
+    Command::new(name)
+        .about(about)
+        .arg(path("WIMFILE", "The archive").required(true))
+}
+
+/// The image that a command works on, if there are several.
+fn image() -> Arg {
+    operand(
+        "IMAGE",
+        "Index or name of the image; needed if there are several",
+    )
+}
+
 /// A flag.
 fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name)

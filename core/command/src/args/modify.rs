@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::read::references;
 use super::solid::with_solid;
-use super::{flag, operand, option, path};
+use super::{flag, image, on_archive, operand, option, path};
 use crate::values::{CompressionChoice, parse_mebibytes, parse_property, parse_size};
 
 /// `export`.
@@ -47,9 +47,10 @@ pub fn export() -> Command {
 
 /// `optimize`.
 pub fn optimize() -> Command {
-    let command = Command::new("optimize")
-        .about("Write a WIM anew without holes, with other compression if wanted")
-        .arg(path("WIMFILE", "The archive").required(true));
+    let command = on_archive(
+        "optimize",
+        "Write a WIM anew without holes, with other compression if wanted",
+    );
     compressing(integrity(command)).after_help(
         "Examples:\n  \
          wimforge optimize data.wim\n  \
@@ -60,9 +61,7 @@ pub fn optimize() -> Command {
 
 /// `delete`.
 pub fn delete() -> Command {
-    let command = Command::new("delete")
-        .about("Take an image out of a WIM")
-        .arg(path("WIMFILE", "The archive").required(true))
+    let command = on_archive("delete", "Take an image out of a WIM")
         .arg(operand("IMAGE", "Index or name of the image, or `all`").required(true))
         .arg(flag(
             "soft",
@@ -79,13 +78,8 @@ pub fn delete() -> Command {
 
 /// `update`.
 pub fn update() -> Command {
-    let command = Command::new("update")
-        .about("Add, delete and rename files of an image")
-        .arg(path("WIMFILE", "The archive").required(true))
-        .arg(operand(
-            "IMAGE",
-            "Index or name of the image; needed if there are several",
-        ))
+    let command = on_archive("update", "Add, delete and rename files of an image")
+        .arg(image())
         .arg(option(
             "command",
             "COMMAND",
@@ -147,9 +141,7 @@ pub fn update() -> Command {
 
 /// `split`.
 pub fn split() -> Command {
-    let command = Command::new("split")
-        .about("Cut a WIM into parts, for media of limited size")
-        .arg(path("WIMFILE", "The archive").required(true))
+    let command = on_archive("split", "Cut a WIM into parts, for media of limited size")
         .arg(
             path(
                 "FIRST_PART",

@@ -4,50 +4,51 @@ use clap::builder::PathBufValueParser;
 use clap::{Command, value_parser};
 
 use super::modify::{image_property, integrity, threads};
-use super::{flag, json, operand, option, path};
+use super::{flag, image, json, on_archive, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
 
 /// `info`.
 pub fn info() -> Command {
-    let command = Command::new("info")
-        .about("Describe or change a WIM and its images; describe an NTFS volume")
-        .arg(path("WIMFILE", "The archive").required(true))
-        .arg(json())
-        .arg(operand(
-            "IMAGE",
-            "Index or name of an image: describe only that one",
-        ))
-        .arg(operand("NEW_NAME", "New name of the image"))
-        .arg(operand("NEW_DESC", "New description of the image"))
-        .arg(flag(
-            "boot",
-            "Make the image the boot image; image 0 for none",
-        ))
-        .arg(image_property())
-        .arg(threads().hide(true))
-        .arg(flag("header", "Show the fields of the header"))
-        .arg(flag("blobs", "Show the blob table").alias("lookup-table"))
-        .arg(flag(
-            "xml",
-            "Write the XML data as it is (UTF-16) to standard output",
-        ))
-        .arg(
-            option(
-                "extract-xml",
-                "FILE",
-                "Write the XML data as it is to a file",
-            )
-            .value_parser(PathBufValueParser::new()),
+    let command = on_archive(
+        "info",
+        "Describe or change a WIM and its images; describe an NTFS volume",
+    )
+    .arg(json())
+    .arg(operand(
+        "IMAGE",
+        "Index or name of an image: describe only that one",
+    ))
+    .arg(operand("NEW_NAME", "New name of the image"))
+    .arg(operand("NEW_DESC", "New description of the image"))
+    .arg(flag(
+        "boot",
+        "Make the image the boot image; image 0 for none",
+    ))
+    .arg(image_property())
+    .arg(threads().hide(true))
+    .arg(flag("header", "Show the fields of the header"))
+    .arg(flag("blobs", "Show the blob table").alias("lookup-table"))
+    .arg(flag(
+        "xml",
+        "Write the XML data as it is (UTF-16) to standard output",
+    ))
+    .arg(
+        option(
+            "extract-xml",
+            "FILE",
+            "Write the XML data as it is to a file",
         )
-        .arg(
-            option(
-                "partition",
-                "N",
-                "Number of a partition: describe its NTFS volume",
-            )
-            .value_parser(value_parser!(u32))
-            .help_heading(OWN_OPTIONS),
-        );
+        .value_parser(PathBufValueParser::new()),
+    )
+    .arg(
+        option(
+            "partition",
+            "N",
+            "Number of a partition: describe its NTFS volume",
+        )
+        .value_parser(value_parser!(u32))
+        .help_heading(OWN_OPTIONS),
+    );
     integrity(command).after_help(
         "Examples:\n  \
          wimforge info data.wim\n  \
@@ -57,15 +58,10 @@ pub fn info() -> Command {
 
 /// `dir`.
 pub fn dir() -> Command {
-    Command::new("dir")
-        .about("List the files of an image")
-        .arg(path("WIMFILE", "The archive").required(true))
+    on_archive("dir", "List the files of an image")
         .arg(json())
         .arg(references())
-        .arg(operand(
-            "IMAGE",
-            "Index or name of the image; needed if there are several",
-        ))
+        .arg(image())
         .arg(option("path", "PATH", "List only this file or directory tree").default_value("/"))
         .arg(flag(
             "detailed",
@@ -101,26 +97,25 @@ pub fn diff() -> Command {
 
 /// `verify`.
 pub fn verify() -> Command {
-    Command::new("verify")
-        .about("Check everything in a WIM: structure, metadata and the hash of every blob")
-        .arg(path("WIMFILE", "The archive").required(true))
-        .arg(references())
-        .arg(
-            flag(
-                "nocheck",
-                "Do not compare the file with its integrity table",
-            )
-            .alias("no-check"),
+    on_archive(
+        "verify",
+        "Check everything in a WIM: structure, metadata and the hash of every blob",
+    )
+    .arg(references())
+    .arg(
+        flag(
+            "nocheck",
+            "Do not compare the file with its integrity table",
         )
-        .arg(threads().help_heading(OWN_OPTIONS))
-        .arg(json())
+        .alias("no-check"),
+    )
+    .arg(threads().help_heading(OWN_OPTIONS))
+    .arg(json())
 }
 
 /// `apply`.
 pub fn apply() -> Command {
-    let command = Command::new("apply")
-        .about("Restore an image to a directory")
-        .arg(path("WIMFILE", "The archive").required(true))
+    let command = on_archive("apply", "Restore an image to a directory")
         .arg(
             operand(
                 "IMAGE_OR_TARGET",
@@ -140,9 +135,7 @@ pub fn apply() -> Command {
 
 /// `extract`.
 pub fn extract() -> Command {
-    let command = Command::new("extract")
-        .about("Restore single files or directories of an image")
-        .arg(path("WIMFILE", "The archive").required(true))
+    let command = on_archive("extract", "Restore single files or directories of an image")
         .arg(operand("IMAGE", "Index or name of the image").required(true))
         .arg(
             operand(

@@ -6,6 +6,7 @@ use clap::ArgMatches;
 use wimforge_core::Limits;
 use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, apply, apply_piped};
 use wimforge_core::archive::{Archive, PipedArchive};
+use wimforge_core::port::Workers;
 use wimforge_core::{Error, ErrorKind};
 
 use super::archive::{self, Selected};
@@ -19,10 +20,7 @@ use crate::values::{amount, count};
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation);
-    let path = matches
-        .get_one::<PathBuf>("WIMFILE")
-        .cloned()
-        .unwrap_or_default();
+    let path = invocation.path("WIMFILE");
     let first = matches
         .get_one::<String>("IMAGE_OR_TARGET")
         .cloned()
@@ -33,26 +31,19 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     let options = options(matches)?;
     if path.as_os_str() == "-" {
-        return from_pipe(
-            host,
-            matches,
-            operand.as_deref(),
-            &target,
-            &options,
-            &reporter,
-        );
+        let operand = operand.as_deref();
+        return from_pipe(host, invocation, operand, &target, &options, &reporter);
     }
     let archive = archive::open_set(host, &path, matches, &reporter)?;
     if matches.get_flag("check") {
         archive::check(&archive, &path, &reporter)?;
     }
-    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
     let restore = Restore {
         host,
         archive: &archive,
         path: &path,
         options,
-        threads,
+        workers: invocation.workers(host),
         reporter: &reporter,
     };
     match archive::select(&archive, operand.as_deref(), &path)? {
@@ -70,7 +61,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
 /// Restores an image from standard input, in one pass.
 fn from_pipe(
     host: &dyn Host,
-    matches: &ArgMatches,
+    invocation: &Invocation,
     operand: Option<&str>,
     target: &Path,
     options: &ApplyOptions,
@@ -78,8 +69,8 @@ fn from_pipe(
 ) -> Result<u8, Failure> {
     let pipe = Path::new("-");
     for (option, given) in [
-        ("check", matches.get_flag("check")),
-        ("ref", matches.contains_id("ref")),
+        ("check", invocation.matches.get_flag("check")),
+        ("ref", invocation.matches.contains_id("ref")),
     ] {
         if given {
             let what = format!("--{option} is not possible for a WIM that comes from a pipe");
@@ -101,8 +92,7 @@ fn from_pipe(
         target.display()
     ));
     let directory = host.open_target(target)?;
-    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
-    let workers = host.workers(threads);
+    let workers = invocation.workers(host);
     let summary = apply_piped(
         &mut piped,
         known,
@@ -156,7 +146,7 @@ struct Restore<'a> {
     archive: &'a Archive,
     path: &'a Path,
     options: ApplyOptions,
-    threads: usize,
+    workers: Box<dyn Workers>,
     reporter: &'a Reporter<'a>,
 }
 
@@ -169,13 +159,12 @@ impl Restore<'_> {
             directory.display()
         ));
         let target = self.host.open_target(directory)?;
-        let workers = self.host.workers(self.threads);
         let summary = apply(
             self.archive,
             index,
             &*target,
             &self.options,
-            &*workers,
+            &*self.workers,
             self.reporter,
         )?;
         self.reporter.end_line();

@@ -28,17 +28,11 @@ const DIFFERENT: u8 = 1;
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation).on_stderr();
-    let operand = |name: &str| {
-        matches
-            .get_one::<PathBuf>(name)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let (first, second) = (operand("A"), operand("B"));
+    let (first, second) = (invocation.path("A"), invocation.path("B"));
     let (archive, old) = open(host, &first, &reporter)?;
     let (new, aspects) = match host.is_directory(&second) {
         true => {
-            let new = scan(host, &second, &archive, &old, matches, &reporter)?;
+            let new = scan(host, &second, &archive, &old, invocation, &reporter)?;
             (new, restored(matches))
         }
         false => (open(host, &second, &reporter)?.1, Aspects::all()),
@@ -93,10 +87,10 @@ fn scan(
     path: &Path,
     archive: &Archive,
     old: &Image,
-    matches: &ArgMatches,
+    invocation: &Invocation,
     reporter: &Reporter<'_>,
 ) -> Result<Image, Failure> {
-    let unix_data = matches.get_flag("unix-data");
+    let unix_data = invocation.matches.get_flag("unix-data");
     if !old.walk_all().any(|dentry| old.parent(dentry).is_none()) {
         reporter.warning("the image is empty");
     }
@@ -127,8 +121,7 @@ fn scan(
     scanner.add_root(&*source)?;
     reporter.end_line();
     let mut scanned: Scanned = scanner.finish()?;
-    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
-    let workers = host.workers(threads);
+    let workers = invocation.workers(host);
     hash_contents(&mut scanned, &[&*source], &*workers, reporter)?;
     Ok(scanned.image)
 }

@@ -1,9 +1,7 @@
 //! `dir`.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-
 use serde_json::json;
+use std::fmt::Write as _;
 use wimforge_core::archive::Archive;
 use wimforge_core::image::{DentryId, FileAttributes, Image, StreamKind, items};
 use wimforge_core::text::Show;
@@ -23,11 +21,8 @@ const BUFFER: usize = 64 << 10;
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation).on_stderr();
-    let path = matches
-        .get_one::<PathBuf>("WIMFILE")
-        .cloned()
-        .unwrap_or_default();
-    let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
+    let path = invocation.path("WIMFILE");
+    let operand = invocation.text("IMAGE");
     let inside = matches
         .get_one::<String>("path")
         .cloned()

@@ -1,18 +1,13 @@
 //! `export`.
 
-use std::path::PathBuf;
-
 use wimforge_core::archive::Archive;
 use wimforge_core::format::Layout;
-use wimforge_core::port::{Storage, Workers};
-use wimforge_core::write::pipable::{self, Contents};
-use wimforge_core::write::{Draft, Existing, Rebuild, WriteOptions};
-use wimforge_core::{Error, ErrorKind, Result};
+use wimforge_core::write::{Change, Existing, Rebuild};
+use wimforge_core::{Error, ErrorKind};
 
 use super::archive::{self, Selected};
 use super::destination::Destination;
-use super::modify::{self, PIPABLE_WARNING, Writing};
-use crate::choices::announce;
+use super::modify::{Beginning, NewWriter, PIPABLE_WARNING, Session, Writing};
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
 use crate::invocation::Invocation;
@@ -22,14 +17,11 @@ use crate::report::Reporter;
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let mut reporter = Reporter::new(host, invocation);
-    let path = |name: &str| {
-        matches
-            .get_one::<PathBuf>(name)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let (source, destination) = (path("SRC_WIMFILE"), path("DEST_WIMFILE"));
+    let text = |name: &str| invocation.text(name).map(str::to_owned);
+    let (source, destination) = (
+        invocation.path("SRC_WIMFILE"),
+        invocation.path("DEST_WIMFILE"),
+    );
     if destination.as_os_str() == "-" {
         reporter = reporter.on_stderr();
     }
@@ -39,7 +31,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     if matches.get_flag("check") {
         archive::check(&from, &source, &reporter)?;
     }
-    let selected = archive::select(&from, text("SRC_IMAGE").as_deref(), &source)?;
+    let selected = archive::select(&from, invocation.text("SRC_IMAGE"), &source)?;
     let exported = Exported {
         from: &from,
         images: images(&from, selected),
@@ -53,75 +45,41 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         let what = "a name or description can be given for a single image only, not for all";
         return Err(Error::new(ErrorKind::Parameter, what).into());
     }
-    let workers = writing.workers(host);
-    let to_pipe = destination.as_os_str() == "-";
-    if to_pipe || (writing.layout == Some(Layout::Pipable) && !host.exists(&destination)) {
-        let options = writing.options(host, &from)?;
-        let mut contents = Contents::default();
-        for existing in exported.all() {
-            contents.add_existing(&existing)?;
+    let change = Change::Add(exported.all().collect());
+    if destination.as_os_str() == "-" || !host.exists(&destination) {
+        let to = Destination::open(host, &destination, writing.layout, Lock::Take)?;
+        writing.check_layout(to.layout())?;
+        if to.layout() == Layout::Pipable {
+            reporter.warning(PIPABLE_WARNING);
         }
-        let mut to = Destination::open(host, &destination, Some(Layout::Pipable), Lock::Take)?;
-        reporter.warning(PIPABLE_WARNING);
-        pipable::write(to.pipable(), contents, &options, &*workers, &reporter)?;
-        to.commit(host)?;
+        let writer = NewWriter {
+            host,
+            reporter: &reporter,
+            options: &writing.options(host, &from)?,
+            workers: &*writing.workers(host),
+        };
+        writer.write(to, Beginning::Empty, change)?;
         reporter.end_line();
         return Ok(0);
     }
-    if !host.exists(&destination) {
-        let options = writing.options(host, &from)?;
-        let new = host.create_archive(&destination, Lock::Take)?;
-        announce(&options, workers.threads(), &reporter);
-        let mut draft = Draft::create(new.storage(), &options)?;
-        exported.add_to(&mut draft, new.storage(), &options, &*workers, &reporter)?;
-        draft.finish(new.storage(), &reporter)?;
-        if host.cancelled() {
-            let what = "stopped before the archive was put in place";
-            return Err(Error::new(ErrorKind::Cancelled, what).into());
-        }
-        new.commit()?;
-        reporter.end_line();
-        return Ok(0);
-    }
-    let archive = modify::open(host, &destination, matches, &reporter)?;
-    let old = archive.header().compression;
-    let wanted = writing.compression(old)?;
+    let session = Session::open(host, destination, matches, &reporter)?;
+    let (old, wanted) = (
+        session.archive.header().compression,
+        session.options.compression,
+    );
     if wanted.number() != old.number() {
         return Err(Failure::usage(format!(
             "\"{}\" is compressed with {}; a different --compress is possible for a new WIM only \
              (optimize changes the compression of one that exists)",
-            destination.display(),
+            session.path.display(),
             old.name()
         )));
     }
-    let options = writing.options(host, &archive)?;
-    let change = |draft: &mut Draft, storage: &dyn Storage| {
-        exported.add_to(draft, storage, &options, &*workers, &reporter)
-    };
     let is_rebuilt = matches.get_flag("rebuild") || matches.get_flag("unsafe-compact");
     if is_rebuilt || wanted != old {
-        modify::warn_if_pipable(&archive, &reporter);
-        modify::rebuild(
-            host,
-            &destination,
-            &archive,
-            &Rebuild::default(),
-            &options,
-            &*workers,
-            &reporter,
-            change,
-        )?;
+        session.rebuild(&Rebuild::default(), change)?;
     } else {
-        announce(&options, workers.threads(), &reporter);
-        modify::edit(
-            host,
-            &destination,
-            archive,
-            &options,
-            &*workers,
-            &reporter,
-            change,
-        )?;
+        session.change(change)?;
     }
     reporter.end_line();
     Ok(0)
@@ -160,19 +118,6 @@ struct Exported<'a> {
 }
 
 impl Exported<'_> {
-    fn add_to(
-        &self,
-        draft: &mut Draft,
-        storage: &dyn Storage,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        reporter: &Reporter<'_>,
-    ) -> Result<()> {
-        let existing: Vec<Existing<'_>> = self.all().collect();
-        draft.add_existing(storage, &existing, options, workers, reporter)?;
-        Ok(())
-    }
-
     fn all(&self) -> impl Iterator<Item = Existing<'_>> {
         self.images.iter().map(|&index| {
             let wimboot = self.wimboot.then(|| ("WIMBOOT".to_owned(), "1".to_owned()));

@@ -32,11 +32,8 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     if to_stdout {
         reporter = reporter.on_stderr();
     }
-    let path = matches
-        .get_one::<PathBuf>("WIMFILE")
-        .cloned()
-        .unwrap_or_default();
-    let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
+    let path = invocation.path("WIMFILE");
+    let operand = invocation.text("IMAGE");
     let options = apply::options(matches)?;
     let archive = archive::open_set(host, &path, matches, &reporter)?;
     if matches.get_flag("check") {
@@ -60,8 +57,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let directory = directory.unwrap_or_else(|| PathBuf::from("."));
     let target = host.open_target(&directory)?;
     let rounds = rounds(&image, found, wanted.layout, &*target, &reporter);
-    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
-    let workers = host.workers(threads);
+    let workers = invocation.workers(host);
     let mut summary = ApplySummary::default();
     for round in &rounds {
         let done = restore(

@@ -23,11 +23,8 @@ use crate::report::Reporter;
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation).on_stderr();
-    let path = matches
-        .get_one::<PathBuf>("WIMFILE")
-        .cloned()
-        .unwrap_or_default();
-    let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
+    let path = invocation.path("WIMFILE");
+    let operand = invocation.text("IMAGE");
     let partition = matches.get_one::<u32>("partition").copied();
     if info_change::is_wanted(matches) {
         return info_change::run(host, &path, matches, &reporter);

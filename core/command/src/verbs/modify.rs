@@ -1,18 +1,20 @@
 //! What commands that change archives have in common.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::ArgMatches;
 use wimforge_codec::Format;
 use wimforge_core::archive::Archive;
 use wimforge_core::format::{Compression, Layout};
-use wimforge_core::port::{OnUnreadable, Workers};
+use wimforge_core::port::{FileIdentity, OnUnreadable, Workers};
+use wimforge_core::write::pipable::{self, Contents};
 use wimforge_core::write::{
-    Draft, IntegrityChoice, Rebuild, Recompress, WriteOptions, check_appendable,
+    Change, Draft, IntegrityChoice, Means, Rebuild, Recompress, WriteOptions, check_appendable,
 };
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
+use super::destination::Destination;
 use crate::choices;
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
@@ -104,94 +106,181 @@ impl Writing {
         })
     }
 
+    /// Refuses a layout that cannot hold what was asked for.
+    pub fn check_layout(&self, layout: Layout) -> Result<()> {
+        match self.solid.is_wanted() && layout == Layout::Pipable {
+            true => Err(Error::new(
+                ErrorKind::Parameter,
+                "solid compression is not possible in a pipable WIM (--not-pipable makes it an \
+                 ordinary one)",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Workers for it.
     pub fn workers(&self, host: &dyn Host) -> Box<dyn Workers> {
         host.workers(self.threads)
     }
 }
 
-/// Opens an archive to be changed. The lock on its file is held as long as the archive lives.
-/// Verifies its integrity table if that was asked for.
-pub fn open(
-    host: &dyn Host,
-    path: &Path,
-    matches: &ArgMatches,
-    reporter: &Reporter<'_>,
-) -> Result<Archive> {
-    let archive = archive::open_storage(host.modify_archive(path)?, path, reporter)?;
-    if matches.get_flag("check") {
-        archive::check(&archive, path, reporter)?;
-    }
-    Ok(archive)
+/// A command that changes an archive: what it has in hand from opening the archive to putting it back.
+pub struct Session<'a> {
+    host: &'a dyn Host,
+    reporter: &'a Reporter<'a>,
+    /// Where the archive is.
+    pub path: PathBuf,
+    /// The archive. The lock on its file is held as long as it lives.
+    pub archive: Archive,
+    /// Which file it is, where the host can tell.
+    pub identity: Option<FileIdentity>,
+    /// What the command line says about writing.
+    pub writing: Writing,
+    /// How it is written.
+    pub options: WriteOptions,
+    /// Who does the work.
+    pub workers: Box<dyn Workers>,
 }
 
-/// Changes an archive in place; where the arrangement of the file does not allow that, by writing it
-/// anew.
-pub fn edit(
-    host: &dyn Host,
-    path: &Path,
-    archive: Archive,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    reporter: &Reporter<'_>,
-    change: impl FnOnce(&mut Draft, &dyn wimforge_core::port::Storage) -> Result<()>,
-) -> Result<u64> {
-    match check_appendable(&archive) {
-        Err(error) if error.kind() == ErrorKind::ResourceOrder => {
-            let plan = Rebuild::default();
-            warn_if_pipable(&archive, reporter);
-            rebuild(
-                host, path, &archive, &plan, options, workers, reporter, change,
-            )
+impl<'a> Session<'a> {
+    /// Opens the archive to be changed; verifies its integrity table if that was asked for.
+    pub fn open(
+        host: &'a dyn Host,
+        path: PathBuf,
+        matches: &ArgMatches,
+        reporter: &'a Reporter<'a>,
+    ) -> Result<Self, Failure> {
+        let writing = Writing::of(matches)?;
+        let opened = host.modify_archive(&path)?;
+        let identity = opened.identity;
+        let archive = archive::open_storage(opened, &path, reporter)?;
+        if matches.get_flag("check") {
+            archive::check(&archive, &path, reporter)?;
         }
-        Err(error) => Err(error),
-        Ok(()) => {
-            let storage = std::sync::Arc::clone(archive.storage());
-            let mut draft = Draft::append(archive, options)?;
-            if let Err(error) = change(&mut draft, &*storage) {
-                draft.abandon(&*storage)?;
-                return Err(error);
+        Ok(Self {
+            host,
+            reporter,
+            identity,
+            options: writing.options(host, &archive)?,
+            workers: writing.workers(host),
+            path,
+            archive,
+            writing,
+        })
+    }
+
+    /// Changes the archive in place; where the arrangement of the file does not allow that, or another
+    /// layout is wanted, by writing it anew. Returns its size.
+    pub fn change(self, change: Change<'_>) -> Result<u64> {
+        let is_rearranged = self.layout() != self.archive.header().layout;
+        match check_appendable(&self.archive) {
+            Err(error) if error.kind() == ErrorKind::ResourceOrder => {
+                self.rebuild(&Rebuild::default(), change)
             }
-            draft.finish(&*storage, reporter)
+            Err(error) => Err(error),
+            Ok(()) if is_rearranged => self.rebuild(&Rebuild::default(), change),
+            Ok(()) => {
+                let storage = std::sync::Arc::clone(self.archive.storage());
+                let means = Means {
+                    options: &self.options,
+                    workers: &*self.workers,
+                    observer: self.reporter,
+                };
+                if matches!(change, Change::Add(_) | Change::Replace(_)) {
+                    choices::announce(means.options, means.workers.threads(), self.reporter);
+                }
+                let mut draft = Draft::append(self.archive, &self.options)?;
+                draft.make(&*storage, change, &means)?;
+                draft.finish(&*storage, self.reporter)
+            }
+        }
+    }
+
+    /// Writes the archive anew, in the layout that it has unless another one is wanted, changes it, and
+    /// puts it in its place. Returns its size.
+    pub fn rebuild(&self, plan: &Rebuild, change: Change<'_>) -> Result<u64> {
+        let layout = self.layout();
+        self.writing.check_layout(layout)?;
+        if layout == Layout::Pipable && self.archive.header().layout != layout {
+            self.reporter.warning(PIPABLE_WARNING);
+        }
+        let to = Destination::open(self.host, &self.path, Some(layout), Lock::Held)?;
+        let beginning = Beginning::Archive(&self.archive, plan);
+        self.writer().write(to, beginning, change)
+    }
+
+    fn layout(&self) -> Layout {
+        self.writing.layout.unwrap_or(self.archive.header().layout)
+    }
+
+    fn writer(&self) -> NewWriter<'_> {
+        NewWriter {
+            host: self.host,
+            reporter: self.reporter,
+            options: &self.options,
+            workers: &*self.workers,
         }
     }
 }
 
-/// Says that an archive does not stay pipable.
-pub fn warn_if_pipable(archive: &Archive, reporter: &Reporter<'_>) {
-    if archive.header().layout == Layout::Pipable {
-        reporter.warning(
-            "the WIM was pipable; what is written now is not (optimize --pipable makes it so again)",
-        );
-    }
+/// What a new archive begins with.
+#[derive(Clone, Copy)]
+pub enum Beginning<'a> {
+    /// Nothing.
+    Empty,
+    /// What is left of another archive.
+    Archive(&'a Archive, &'a Rebuild),
 }
 
-/// Writes an archive anew, changes it, and puts it in the place of the old one, whose lock the caller
-/// holds.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "what is written, where, and how, joined here"
-)]
-pub fn rebuild(
-    host: &dyn Host,
-    path: &Path,
-    archive: &Archive,
-    plan: &Rebuild,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    reporter: &Reporter<'_>,
-    change: impl FnOnce(&mut Draft, &dyn wimforge_core::port::Storage) -> Result<()>,
-) -> Result<u64> {
-    let new = host.create_archive(path, Lock::Held)?;
-    let storage = new.storage();
-    choices::announce(options, workers.threads(), reporter);
-    let mut draft = Draft::rebuild(archive, plan, storage, options, workers, reporter)?;
-    change(&mut draft, storage)?;
-    let size = draft.finish(storage, reporter)?;
-    if host.cancelled() {
-        let what = "stopped before the archive was put in place";
-        return Err(Error::new(ErrorKind::Cancelled, what));
+/// Writes new archives made of others.
+pub struct NewWriter<'a> {
+    /// Where they go.
+    pub host: &'a dyn Host,
+    /// Who is told.
+    pub reporter: &'a Reporter<'a>,
+    /// How they are written.
+    pub options: &'a WriteOptions,
+    /// Who does the work.
+    pub workers: &'a dyn Workers,
+}
+
+impl NewWriter<'_> {
+    /// Writes a new archive, and gives it its name when it is complete. Returns its size.
+    pub fn write<'c>(
+        &self,
+        mut to: Destination,
+        from: Beginning<'c>,
+        change: Change<'c>,
+    ) -> Result<u64> {
+        let means = Means {
+            options: self.options,
+            workers: self.workers,
+            observer: self.reporter,
+        };
+        choices::announce(means.options, means.workers.threads(), self.reporter);
+        let size = match to.layout() {
+            Layout::Pipable => {
+                let mut contents = match from {
+                    Beginning::Empty => Contents::default(),
+                    Beginning::Archive(archive, plan) => Contents::rebuild(archive, plan)?,
+                };
+                contents.make(change)?;
+                let to = to.pipable();
+                pipable::write(to, contents, self.options, self.workers, self.reporter)?.size
+            }
+            Layout::Seekable => {
+                let storage = to.storage()?;
+                let mut draft = match from {
+                    Beginning::Empty => Draft::create(storage, self.options)?,
+                    Beginning::Archive(archive, plan) => {
+                        Draft::rebuild(archive, plan, storage, &means)?
+                    }
+                };
+                draft.make(storage, change, &means)?;
+                draft.finish(storage, self.reporter)?
+            }
+        };
+        to.commit(self.host)?;
+        Ok(size)
     }
-    new.commit()?;
-    Ok(size)
 }

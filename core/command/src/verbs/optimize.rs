@@ -1,15 +1,12 @@
 //! `optimize`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use wimforge_core::format::Layout;
-use wimforge_core::write::pipable::{self, Contents};
-use wimforge_core::write::{Rebuild, Scope};
+use wimforge_core::write::{Change, Rebuild};
 
-use super::destination::Destination;
-use super::modify::{self, PIPABLE_WARNING, Writing};
+use super::modify::Session;
 use crate::failure::Failure;
-use crate::host::{Host, Lock};
+use crate::host::Host;
 use crate::invocation::Invocation;
 use crate::report::Reporter;
 use crate::values::amount;
@@ -18,45 +15,19 @@ use crate::values::amount;
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation);
-    let path = matches
-        .get_one::<PathBuf>("WIMFILE")
-        .cloned()
-        .unwrap_or_default();
-    let writing = Writing::of(matches)?;
-    let archive = modify::open(host, &path, matches, &reporter)?;
-    let name = path.display();
-    let before = archive.size;
+    let session = Session::open(host, invocation.path("WIMFILE"), matches, &reporter)?;
+    let name = session.path.display();
+    let before = session.archive.size;
     reporter.line(&format!(
         "\"{name}\" original size: {}",
         amount(before, before)
     ));
-    let options = writing.options(host, &archive)?;
-    let workers = writing.workers(host);
     let plan = Rebuild {
-        recompress: writing.recompress,
+        recompress: session.writing.recompress,
         ..Rebuild::default()
     };
-    let layout = writing.layout.unwrap_or(archive.header().layout);
-    if layout == Layout::Pipable {
-        let contents = Contents::of(&archive, Scope::OwnFile)?;
-        let mut to = Destination::open(host, &path, Some(layout), Lock::Held)?;
-        reporter.warning(PIPABLE_WARNING);
-        let summary = pipable::write(to.pipable(), contents, &options, &*workers, &reporter)?;
-        to.commit(host)?;
-        tell(&reporter, &path, before, summary.size);
-        return Ok(0);
-    }
-    let after = modify::rebuild(
-        host,
-        &path,
-        &archive,
-        &plan,
-        &options,
-        &*workers,
-        &reporter,
-        |_, _| Ok(()),
-    )?;
-    tell(&reporter, &path, before, after);
+    let after = session.rebuild(&plan, Change::Nothing)?;
+    tell(&reporter, &session.path, before, after);
     Ok(0)
 }
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use wimforge_core::archive::Archive;
 use wimforge_core::port::{Event, Observer, Silent};
-use wimforge_core::write::{Draft, Rebuild, Scope, Split};
+use wimforge_core::write::{Change, Means, Rebuild, Scope, Split};
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
-use super::modify::Writing;
+use super::destination::Destination;
+use super::modify::{Beginning, NewWriter, Writing};
 use crate::failure::Failure;
 use crate::host::{Host, Lock, NewArchive};
 use crate::invocation::Invocation;
@@ -36,13 +37,7 @@ impl Observer for Quiet<'_> {
 pub fn split(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation);
-    let path = |name: &str| {
-        matches
-            .get_one::<PathBuf>(name)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let (source, first) = (path("WIMFILE"), path("FIRST_PART"));
+    let (source, first) = (invocation.path("WIMFILE"), invocation.path("FIRST_PART"));
     let part_size = matches.get_one::<u64>("PART_SIZE").copied().unwrap_or(0);
     let writing = Writing::of(matches)?;
     let archive = archive::open(host, &source, &reporter)?;
@@ -53,7 +48,11 @@ pub fn split(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let guid = options.guid.unwrap_or(archive.header().guid);
     let split =
         Split::plan(&archive, part_size, guid).map_err(|error| error.at(source.display()))?;
-    let workers = writing.workers(host);
+    let means = Means {
+        options: &options,
+        workers: &*writing.workers(host),
+        observer: &Quiet(&reporter),
+    };
     let total: u64 = (1..=split.parts())
         .map(|part| split.bytes(part))
         .fold(0, u64::saturating_add);
@@ -62,13 +61,7 @@ pub fn split(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let mut done = 0u64;
     for number in 1..=split.parts() {
         let part = host.create_archive(&part_name(&first, number), Lock::Take)?;
-        split.write(
-            number,
-            part.storage(),
-            &options,
-            &*workers,
-            &Quiet(&reporter),
-        )?;
+        split.write(number, part.storage(), &means)?;
         done = done.saturating_add(split.bytes(number));
         let percent = (done * 100).checked_div(total).unwrap_or(100);
         reporter.line(&format!(
@@ -104,10 +97,7 @@ fn part_name(first: &Path, number: u16) -> PathBuf {
 pub fn join(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation);
-    let destination = matches
-        .get_one::<PathBuf>("OUT_WIMFILE")
-        .cloned()
-        .unwrap_or_default();
+    let destination = invocation.path("OUT_WIMFILE");
     let parts: Vec<&PathBuf> = matches
         .get_many::<PathBuf>("PART")
         .into_iter()
@@ -116,21 +106,18 @@ pub fn join(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let writing = Writing::of(matches)?;
     let archive = open_parts(host, &parts, matches.get_flag("check"), &reporter)?;
     archive.check_complete()?;
-    let options = writing.options(host, &archive)?;
-    let workers = writing.workers(host);
-    let new = host.create_archive(&destination, Lock::Take)?;
     let plan = Rebuild {
         scope: Scope::WholeSet,
         ..Rebuild::default()
     };
-    let storage = new.storage();
-    let draft = Draft::rebuild(&archive, &plan, storage, &options, &*workers, &reporter)?;
-    draft.finish(storage, &reporter)?;
-    if host.cancelled() {
-        let what = "stopped before the archive was put in place";
-        return Err(Error::new(ErrorKind::Cancelled, what).into());
-    }
-    new.commit()?;
+    let to = Destination::open(host, &destination, writing.layout, Lock::Take)?;
+    let writer = NewWriter {
+        host,
+        reporter: &reporter,
+        options: &writing.options(host, &archive)?,
+        workers: &*writing.workers(host),
+    };
+    writer.write(to, Beginning::Archive(&archive, &plan), Change::Nothing)?;
     reporter.end_line();
     Ok(0)
 }

@@ -10,10 +10,10 @@ use wimforge_core::scan::{
     Depth, Missing, OutsideLinks, Overlay, ScanOptions, Scanned, Scanner, UnixDataForm,
 };
 use wimforge_core::time::FileTime;
-use wimforge_core::write::{ChangedImage, Rebuild, fill_in_sizes};
+use wimforge_core::write::{self, ChangedImage, Rebuild, fill_in_sizes};
 use wimforge_core::{Error, ErrorKind};
 
-use super::modify::{self, Writing};
+use super::modify::Session;
 use super::sources::read_standard_input;
 use super::{archive, config};
 use crate::choices;
@@ -28,33 +28,23 @@ use crate::update_list::{self, AddOptions, Change};
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation);
-    let path = matches
-        .get_one::<PathBuf>("WIMFILE")
-        .cloned()
-        .unwrap_or_default();
-    let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
-    let writing = Writing::of(matches)?;
     let changes = changes(host, matches)?;
-    let opened = host.modify_archive(&path)?;
-    let identity = opened.identity;
-    let mut archive = archive::open_storage(opened, &path, &reporter)?;
-    if matches.get_flag("check") {
-        archive::check(&archive, &path, &reporter)?;
-    }
-    let index = archive::select_one(&archive, operand, &path)?;
-    archive::add_references(host, &mut archive, identity, matches, &reporter)?;
-    let options = writing.options(host, &archive)?;
+    let mut session = Session::open(host, invocation.path("WIMFILE"), matches, &reporter)?;
+    let identity = session.identity;
+    let archive = &mut session.archive;
+    let index = archive::select_one(archive, invocation.text("IMAGE"), &session.path)?;
+    archive::add_references(host, archive, identity, matches, &reporter)?;
     let epoch = choices::epoch(host)?;
     let scanning = Scanning {
         host,
         profile: invocation.compat.profile(),
         pass_over: identity.into_iter().collect(),
-        now: options.now,
+        now: session.options.now,
         epoch,
         reporter: &reporter,
     };
-    let mut image = archive::read_image(&archive, index, &reporter)?;
-    fill_in_sizes(&mut image, &archive);
+    let mut image = archive::read_image(archive, index, &reporter)?;
+    fill_in_sizes(&mut image, archive);
     let old_data: Vec<Sha1> = image.data().map(|(_, hash)| hash).collect();
     let added = scanning.open(&changes)?;
     let scanned = scanning.make(image, &changes, &added)?;
@@ -66,30 +56,11 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         sources: &sources,
         latest_time: epoch,
     };
-    let workers = writing.workers(host);
-    let change = |draft: &mut wimforge_core::write::Draft,
-                  storage: &dyn wimforge_core::port::Storage| {
-        draft
-            .replace_image(storage, changed, &options, &*workers, &reporter)
-            .map(|_| ())
-    };
+    let change = write::Change::Replace(Box::new(changed));
     if matches.get_flag("rebuild") || matches.get_flag("unsafe-compact") {
-        modify::warn_if_pipable(&archive, &reporter);
-        modify::rebuild(
-            host,
-            &path,
-            &archive,
-            &Rebuild::default(),
-            &options,
-            &*workers,
-            &reporter,
-            change,
-        )?;
+        session.rebuild(&Rebuild::default(), change)?;
     } else {
-        if !added.is_empty() {
-            choices::announce(&options, workers.threads(), &reporter);
-        }
-        modify::edit(host, &path, archive, &options, &*workers, &reporter, change)?;
+        session.change(change)?;
     }
     reporter.end_line();
     Ok(0)

@@ -1,7 +1,5 @@
 //! `verify`.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 use wimforge_core::archive::verify::{Problem, Severity, VerifyOptions, VerifyReport, verify};
 use wimforge_core::text::Show;
@@ -18,17 +16,13 @@ use crate::values::{amount, count};
 pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation);
-    let path = matches
-        .get_one::<PathBuf>("WIMFILE")
-        .cloned()
-        .unwrap_or_default();
-    let threads = matches.get_one::<usize>("threads").copied().unwrap_or(0);
+    let path = invocation.path("WIMFILE");
     let archive = archive::open_set(host, &path, matches, &reporter)?;
     let options = VerifyOptions {
         integrity: !matches.get_flag("nocheck"),
         ..VerifyOptions::default()
     };
-    let report = verify(&archive, &options, &*host.workers(threads), &reporter)?;
+    let report = verify(&archive, &options, &*invocation.workers(host), &reporter)?;
     reporter.end_line();
     for problem in &report.problems {
         show(problem, host, &reporter);

@@ -209,6 +209,15 @@ impl Version {
             Version::Solid => 0xe00,
         }
     }
+
+    /// The oldest version that an archive of this compression can have.
+    #[must_use]
+    pub const fn least(compression: Compression) -> Self {
+        match compression {
+            Compression::Chunked(Format::Lzms, _) => Version::Solid,
+            _ => Version::Classic,
+        }
+    }
 }
 
 /// Sixteen bytes that name a WIM.

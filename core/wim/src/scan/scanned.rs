@@ -72,7 +72,12 @@ pub enum Origin {
         start: u64,
     },
     /// A blob of another archive.
-    Blob(BlobId),
+    Blob {
+        /// Which archive, of those that data is taken from.
+        archive: u16,
+        /// Which blob of it.
+        id: BlobId,
+    },
 }
 
 /// Data that is still to be read.

@@ -186,7 +186,7 @@ impl<'a> Scanner<'a> {
     fn order_by_place(&mut self, source: &dyn Source, first: usize) {
         let place = |pending: &Pending| match pending.origin {
             Origin::Source { stream, node, .. } => source.locality(node, u32::from(stream)),
-            Origin::Inline { .. } | Origin::Blob(_) => 0,
+            Origin::Inline { .. } | Origin::Blob { .. } => 0,
         };
         if let Some(pending) = self.scanned.pending.get_mut(first..) {
             pending.sort_by_cached_key(place);

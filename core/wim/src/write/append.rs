@@ -124,12 +124,7 @@ fn integrity_plan(
     start: u64,
 ) -> (Option<u32>, Option<Recorder>) {
     let had_one = !archive.header().integrity.is_absent();
-    let wanted = match choice {
-        IntegrityChoice::Keep => had_one,
-        IntegrityChoice::Include => true,
-        IntegrityChoice::Omit => false,
-    };
-    if !wanted {
+    if !choice.includes(had_one) {
         return (None, None);
     }
     let table = archive.integrity_table().ok().flatten();

@@ -4,6 +4,7 @@ use wimforge_codec::Level;
 
 use super::draft::Draft;
 use super::load::Loader;
+use super::means::Means;
 use super::metadata::{Metadata, write_metadata};
 use super::output::Output;
 use super::pack::{Context, PackOptions, SolidOptions, SolidOrder, pack};
@@ -49,6 +50,17 @@ pub enum IntegrityChoice {
     Include,
     /// No.
     Omit,
+}
+
+impl IntegrityChoice {
+    /// Whether there is going to be a table, where there was one before or not.
+    pub(super) fn includes(self, had_one: bool) -> bool {
+        match self {
+            IntegrityChoice::Keep => had_one,
+            IntegrityChoice::Include => true,
+            IntegrityChoice::Omit => false,
+        }
+    }
 }
 
 /// How an archive is written.
@@ -134,20 +146,15 @@ pub(super) struct Added {
 
 /// Writes the data and the metadata of a new image, counts its references, and enters it into XML
 /// data and header.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "the parts of an archive being written, joined here"
-)]
 pub(super) fn add_image(
     new: NewImage<'_>,
     output: &mut Output<'_>,
     pool: &mut BlobPool,
     xml: &mut WimXml,
     header: &mut Header,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
+    means: &Means<'_>,
 ) -> Result<Added> {
+    let options = means.options;
     let index = xml.add_image(&new.name)?;
     for (name, value) in &new.properties {
         check_text(name, value)?;
@@ -163,7 +170,7 @@ pub(super) fn add_image(
     if options.solid.is_some() {
         header.version = Version::Solid;
     }
-    let stored = store_tree(new.scanned, &data, output, pool, options, workers, observer)?;
+    let stored = store_tree(new.scanned, &data, output, pool, means)?;
     let metadata = stored.metadata;
     xml.set_numbers(index, &stored.numbers, Some(options.now), options.now);
     if let Some(element) = xml.image_mut(index) {
@@ -212,10 +219,9 @@ pub(super) fn store_tree(
     data: &TreeData<'_>,
     output: &mut Output<'_>,
     pool: &mut BlobPool,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
+    means: &Means<'_>,
 ) -> Result<StoredTree> {
+    let options = means.options;
     let Scanned {
         mut image,
         mut pending,
@@ -233,13 +239,13 @@ pub(super) fn store_tree(
         sources: data.sources,
         inline: &inline,
         latest_time: data.latest_time,
-        blobs: None,
+        archives: &[],
     };
     let context = Context {
         loader: &loader,
         options: options.packing(data.compression),
-        workers,
-        observer,
+        workers: means.workers,
+        observer: means.observer,
         done_before: 0,
     };
     // What is known already, from a template, and stored already needs not be read.
@@ -255,7 +261,7 @@ pub(super) fn store_tree(
     count_references(&image, pool);
     let tree = Metadata::Tree(&image);
     Ok(StoredTree {
-        metadata: write_metadata(output, tree, data.compression, options.level, workers)?,
+        metadata: write_metadata(output, tree, data.compression, means)?,
         numbers: ImageNumbers::of(&image, |content| content.size),
         skipped: skipped + unreadable.len() as u64,
     })

@@ -4,8 +4,9 @@
 //! to each of them. Adding an image writes data behind what is there; the header that makes it part
 //! of the archive comes last, in [`Draft::finish`].
 
-use super::capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, add_image, guid_of};
+use super::capture::{CaptureSummary, NewImage, WriteOptions, add_image, guid_of};
 use super::commit::{self, Commit};
+use super::means::Means;
 use super::output::Output;
 use crate::archive::{Archive, BlobPool, MetadataResource};
 use crate::format::integrity::{PIECE_SIZE, Recorder};
@@ -62,30 +63,41 @@ impl Draft {
     /// # Errors
     /// What the storage returns.
     pub fn create(storage: &dyn Storage, options: &WriteOptions) -> Result<Self> {
-        let include = options.integrity == IntegrityChoice::Include;
-        let position = Header::SIZE as u64;
         let header = Header {
-            version: match options.compression {
-                Compression::Chunked(wimforge_codec::Format::Lzms, _) => Version::Solid,
-                _ => Version::Classic,
-            },
+            version: Version::least(options.compression),
             compression: options.compression,
-            flags: HeaderFlags::WRITE_IN_PROGRESS,
             guid: options.guid.unwrap_or_default(),
             part: 1,
             parts: 1,
             ..Header::default()
         };
+        let with_table = options.integrity.includes(false);
+        let draft = Self::begin(storage, header, WimXml::default(), with_table)?;
+        Ok(Self {
+            guid_of_images: options.guid.is_none(),
+            ..draft
+        })
+    }
+
+    /// Begins an archive with this header and XML data in an empty storage.
+    pub(super) fn begin(
+        storage: &dyn Storage,
+        mut header: Header,
+        xml: WimXml,
+        with_table: bool,
+    ) -> Result<Self> {
+        header.flags |= HeaderFlags::WRITE_IN_PROGRESS;
         storage.write_at(0, &header.encode())?;
+        let position = Header::SIZE as u64;
         Ok(Self {
             header,
-            xml: WimXml::default(),
+            xml,
             images: Vec::new(),
             blobs: BlobPool::default(),
             position,
-            recorder: include.then(|| Recorder::new(PIECE_SIZE, &[], position)),
-            piece_size: include.then_some(PIECE_SIZE),
-            guid_of_images: options.guid.is_none(),
+            recorder: with_table.then(|| Recorder::new(PIECE_SIZE, &[], position)),
+            piece_size: with_table.then_some(PIECE_SIZE),
+            guid_of_images: false,
             before: None,
             kept_table: None,
             is_undone: false,
@@ -116,17 +128,14 @@ impl Draft {
         workers: &dyn Workers,
         observer: &dyn Observer,
     ) -> Result<CaptureSummary> {
+        let means = Means {
+            options,
+            workers,
+            observer,
+        };
         self.write(storage, |draft, output| {
-            let added = add_image(
-                new,
-                output,
-                &mut draft.blobs,
-                &mut draft.xml,
-                &mut draft.header,
-                options,
-                workers,
-                observer,
-            )?;
+            let (pool, xml) = (&mut draft.blobs, &mut draft.xml);
+            let added = add_image(new, output, pool, xml, &mut draft.header, &means)?;
             draft.images.push(added.metadata);
             Ok(added.summary)
         })
@@ -205,7 +214,7 @@ impl Draft {
     }
 
     /// The first error is the one to report.
-    fn undo(&mut self, storage: &dyn Storage, error: Error) -> Error {
+    pub(super) fn undo(&mut self, storage: &dyn Storage, error: Error) -> Error {
         let restored = self.restore(storage);
         self.is_undone = true;
         match restored {

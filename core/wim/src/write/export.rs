@@ -1,13 +1,15 @@
 //! Images of other archives.
 
 use super::capture::{WriteOptions, count_references};
+use super::change::no_such_image;
 use super::draft::Draft;
+use super::means::Means;
 use super::output::Output;
 use super::rebuild::{Recompress, copy_metadata};
 use super::transfer::Transfer;
 use crate::archive::{Archive, BlobId};
 use crate::format::HeaderFlags;
-use crate::port::{Observer, Storage, Workers};
+use crate::port::Storage;
 use crate::xml::{WimXml, check_text};
 use crate::{Error, ErrorKind, Result, text};
 
@@ -31,27 +33,25 @@ pub struct Existing<'a> {
 
 impl Draft {
     /// Adds images of other archives, with all data that is not there yet. Everything that the XML
-    /// data says about them is kept. Returns their indexes.
+    /// data says about them is kept.
     ///
     /// # Errors
     /// [`ErrorKind::ImageNameInUse`]; [`ErrorKind::NoSuchImage`]; [`ErrorKind::MissingBlob`],
     /// [`ErrorKind::HashMismatch`], [`ErrorKind::Decompression`] and [`ErrorKind::Metadata`] for what
     /// cannot be taken over; [`ErrorKind::Cancelled`]; what the storages return. Everything is undone
     /// then.
-    pub fn add_existing(
+    pub(super) fn add_existing(
         &mut self,
         storage: &dyn Storage,
         existing: &[Existing<'_>],
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
-    ) -> Result<Vec<u32>> {
+        means: &Means<'_>,
+    ) -> Result<()> {
         self.write(storage, |draft, output| {
             let options = &WriteOptions {
                 compression: draft.header.compression,
-                ..options.clone()
+                ..means.options.clone()
             };
-            let mut indexes = Vec::new();
+            let means = &Means { options, ..*means };
             for one in existing {
                 let element = element_of(&draft.xml, one)?;
                 let index = draft.xml.push_image(element);
@@ -59,20 +59,19 @@ impl Draft {
                 if one.boot {
                     draft.header.boot_index = index;
                 }
-                indexes.push(index);
             }
             // The data of images that come from one archive goes in at once: into one solid resource
             // if it has to be solid.
             let is_same = |a: &Existing<'_>, b: &Existing<'_>| std::ptr::eq(a.from, b.from);
             for group in existing.chunk_by(is_same) {
-                draft.add_data(group, output, options, workers, observer)?;
+                draft.add_data(group, output, means)?;
             }
             for one in existing {
                 let kept = one.recompress;
-                let metadata = copy_metadata(one.from, one.index, output, options, workers, kept)?;
+                let metadata = copy_metadata(one.from, one.index, output, kept, means)?;
                 draft.images.push(metadata);
             }
-            Ok(indexes)
+            Ok(())
         })
     }
 
@@ -81,9 +80,7 @@ impl Draft {
         &mut self,
         group: &[Existing<'_>],
         output: &mut Output<'_>,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
+        means: &Means<'_>,
     ) -> Result<()> {
         let Some(first) = group.first() else {
             return Ok(());
@@ -112,8 +109,7 @@ impl Draft {
             wanted,
             reuse: first.recompress.reuse(),
         };
-        let packing = options.packing(options.compression);
-        transfer.run(&mut self.blobs, output, packing, workers, observer)?;
+        transfer.run(&mut self.blobs, output, means)?;
         for tree in &trees {
             count_references(tree, &mut self.blobs);
         }
@@ -123,13 +119,10 @@ impl Draft {
 
 /// What the XML data is going to say about the image.
 pub(super) fn element_of(xml: &WimXml, existing: &Existing<'_>) -> Result<crate::xml::Element> {
-    let element = existing.from.xml.image(existing.index).ok_or_else(|| {
-        Error::new(
-            ErrorKind::NoSuchImage,
-            format!("there is no image {}", existing.index),
-        )
-    })?;
-    let mut element = element.clone();
+    let element = existing.from.xml.image(existing.index);
+    let mut element = element
+        .ok_or_else(|| no_such_image(existing.index))?
+        .clone();
     let own = [
         ("NAME", existing.name.as_ref()),
         ("DESCRIPTION", existing.description.as_ref()),

@@ -15,8 +15,8 @@ pub(crate) struct Loader<'a> {
     /// File times are clamped to this before they are compared; see
     /// [`crate::scan::ScanOptions::latest_time`].
     pub latest_time: Option<FileTime>,
-    /// The archive whose blobs are wanted.
-    pub blobs: Option<&'a BlobSupply<'a>>,
+    /// The archives whose blobs are wanted.
+    pub archives: &'a [BlobSupply<'a>],
 }
 
 /// What a file was when it was scanned.
@@ -56,8 +56,8 @@ impl<'a> Loader<'a> {
                 let data = self.inline.get(start as usize..end as usize);
                 Ok(Opened::Inline(data.unwrap_or_default()))
             }
-            Origin::Blob(id) => {
-                let supply = self.blobs.ok_or_else(|| {
+            Origin::Blob { archive, id } => {
+                let supply = self.archives.get(usize::from(archive)).ok_or_else(|| {
                     Error::new(ErrorKind::Read, "data of an archive that is not there")
                 })?;
                 supply.open(id).map(Opened::Blob)

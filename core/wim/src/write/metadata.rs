@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wimforge_codec::{Format, Level};
 
 use super::blob_writer::{PackedChunk, Slice, Streamed, StreamedEnd};
+use super::means::Means;
 use super::output::Output;
 use super::pack::{Packing, compress_chunks};
 use crate::archive::MetadataResource;
@@ -61,15 +62,14 @@ pub(crate) fn write_metadata(
     output: &mut Output<'_>,
     metadata: Metadata<'_>,
     compression: Compression,
-    level: Level,
-    workers: &dyn Workers,
+    means: &Means<'_>,
 ) -> Result<MetadataResource> {
     let total = metadata.size();
     let compressed = match compression {
         Compression::None => None,
         Compression::Chunked(format, chunk_size) => {
-            let packing = (format, chunk_size, level);
-            write_compressed(output, metadata, packing, workers)?
+            let packing = (format, chunk_size, means.options.level);
+            write_compressed(output, metadata, packing, means.workers)?
         }
     };
     match compressed {

@@ -7,11 +7,12 @@
 mod append;
 mod blob_writer;
 mod capture;
+mod change;
 mod commit;
 mod draft;
-mod edit;
 mod export;
 mod load;
+mod means;
 mod metadata;
 mod output;
 mod pack;
@@ -26,8 +27,10 @@ mod update;
 
 pub use append::{append, check_appendable};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
+pub use change::{Change, Setting};
 pub use draft::Draft;
 pub use export::Existing;
+pub use means::Means;
 pub use pack::{SolidOptions, SolidOrder};
 pub use pipable::hash_contents;
 pub use rebuild::{Rebuild, Recompress, Scope, rebuild};

@@ -73,7 +73,7 @@ impl Manifest for Files<'_> {
                         .unnamed_stream(inode, StreamKind::Data)
                         .is_some_and(|stream| stream.content == pending.content)
             }
-            Origin::Inline { .. } | Origin::Blob(_) => false,
+            Origin::Inline { .. } | Origin::Blob { .. } => false,
         };
         Item {
             number,

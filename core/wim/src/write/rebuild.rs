@@ -2,18 +2,19 @@
 //! parts of a split one, to add an image without leaving holes.
 
 use super::capture::{
-    CaptureSummary, IntegrityChoice, NewImage, WriteOptions, count_references, refuse_if_read_only,
+    CaptureSummary, NewImage, WriteOptions, count_references, refuse_if_read_only,
 };
+use super::change::no_such_image;
 use super::draft::Draft;
+use super::means::Means;
 use super::metadata::{Metadata, write_metadata};
 use super::output::Output;
 use super::transfer::{Reuse, Transfer, copy_resource, fits};
-use crate::archive::{Archive, Blob, BlobId, BlobPool, MetadataResource};
-use crate::format::integrity::{PIECE_SIZE, Recorder};
-use crate::format::{Compression, Header, HeaderFlags, Layout, Version};
+use crate::Result;
+use crate::archive::{Archive, Blob, BlobId, MetadataResource};
+use crate::format::{Header, HeaderFlags, Layout, Version};
 use crate::image::Image;
 use crate::port::{Observer, Storage, Workers};
-use crate::{Error, ErrorKind, Result};
 
 /// Which data goes into the new archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -58,6 +59,16 @@ pub struct Rebuild {
     pub recompress: Recompress,
 }
 
+impl Rebuild {
+    /// The images to be left out, in order, none twice.
+    pub(super) fn left_out(&self) -> Vec<u32> {
+        let mut images = self.without.clone();
+        images.sort_unstable();
+        images.dedup();
+        images
+    }
+}
+
 /// Writes the archive anew into an empty storage, without what nothing refers to, and adds the image
 /// if there is one. The caller puts it in the place of the old one afterwards.
 ///
@@ -71,8 +82,12 @@ pub fn rebuild(
     workers: &dyn Workers,
     observer: &dyn Observer,
 ) -> Result<CaptureSummary> {
-    let plan = Rebuild::default();
-    let mut draft = Draft::rebuild(archive, &plan, storage, options, workers, observer)?;
+    let means = Means {
+        options,
+        workers,
+        observer,
+    };
+    let mut draft = Draft::rebuild(archive, &Rebuild::default(), storage, &means)?;
     let summary = match new {
         Some(new) => draft.add(storage, new, options, workers, observer)?,
         None => CaptureSummary::default(),
@@ -93,10 +108,9 @@ impl Draft {
         archive: &Archive,
         plan: &Rebuild,
         storage: &dyn Storage,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
+        means: &Means<'_>,
     ) -> Result<Self> {
+        let options = means.options;
         let old = archive.header();
         if plan.scope == Scope::OwnFile {
             refuse_if_read_only(old, &archive.storage().name())?;
@@ -104,11 +118,8 @@ impl Draft {
         let kept_flags = HeaderFlags::RP_FIX | HeaderFlags::READONLY;
         let header = Header {
             layout: Layout::Seekable,
-            version: match options.compression {
-                Compression::Chunked(wimforge_codec::Format::Lzms, _) => Version::Solid,
-                _ => Version::Classic,
-            },
-            flags: (old.flags & kept_flags) | HeaderFlags::WRITE_IN_PROGRESS,
+            version: Version::least(options.compression),
+            flags: old.flags & kept_flags,
             compression: options.compression,
             guid: old.guid,
             part: 1,
@@ -116,30 +127,12 @@ impl Draft {
             boot_index: old.boot_index,
             ..Header::default()
         };
-        storage.write_at(0, &header.encode())?;
-        let include = match options.integrity {
-            IntegrityChoice::Keep => !old.integrity.is_absent(),
-            IntegrityChoice::Include => true,
-            IntegrityChoice::Omit => false,
-        };
-        let position = Header::SIZE as u64;
-        let mut draft = Self {
-            header,
-            xml: archive.xml.clone(),
-            images: Vec::new(),
-            blobs: BlobPool::default(),
-            position,
-            recorder: include.then(|| Recorder::new(PIECE_SIZE, &[], position)),
-            piece_size: include.then_some(PIECE_SIZE),
-            guid_of_images: false,
-            before: None,
-            kept_table: None,
-            is_undone: false,
-        };
+        let with_table = options.integrity.includes(!old.integrity.is_absent());
+        let mut draft = Self::begin(storage, header, archive.xml.clone(), with_table)?;
         draft.write(storage, |draft, output| {
-            draft.take_over(archive, plan, output, options, workers, observer)
+            draft.take_over(archive, plan, output, means)
         })?;
-        for index in without(plan).into_iter().rev() {
+        for index in plan.left_out().into_iter().rev() {
             draft.forget_image(index);
         }
         Ok(draft)
@@ -151,15 +144,13 @@ impl Draft {
         archive: &Archive,
         plan: &Rebuild,
         output: &mut Output<'_>,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
+        means: &Means<'_>,
     ) -> Result<()> {
         let is_in_scope = |id: BlobId| {
             let file = archive.blobs.file_of(archive.blobs.get(id));
             plan.scope == Scope::WholeSet || file == Some(0)
         };
-        let left_out = without(plan);
+        let left_out = plan.left_out();
         let kept = || (1..=archive.image_count()).filter(|index| !left_out.contains(index));
         // Where all images stay, the counts of the table do too; else the trees have to be read.
         let mut wanted: Vec<BlobId> = Vec::new();
@@ -182,8 +173,7 @@ impl Draft {
             wanted: wanted.clone(),
             reuse: plan.recompress.reuse(),
         };
-        let packing = options.packing(self.header.compression);
-        transfer.run(&mut self.blobs, output, packing, workers, observer)?;
+        transfer.run(&mut self.blobs, output, means)?;
         if left_out.is_empty() {
             for id in wanted {
                 self.take_references(archive.blobs.get(id));
@@ -196,7 +186,7 @@ impl Draft {
             // Those left out keep their number until all are there.
             let metadata = match left_out.contains(&index) {
                 true => archive.images[index as usize - 1],
-                false => copy_metadata(archive, index, output, options, workers, plan.recompress)?,
+                false => copy_metadata(archive, index, output, plan.recompress, means)?,
             };
             self.images.push(metadata);
         }
@@ -209,29 +199,6 @@ impl Draft {
             self.blobs.get_mut(id).references = old.references;
         }
     }
-
-    /// Takes an image out of the archive; those behind it move up.
-    pub(super) fn forget_image(&mut self, index: u32) {
-        let slot = index as usize - 1;
-        if slot < self.images.len() {
-            self.images.remove(slot);
-        }
-        self.xml.remove_image(index);
-        let boot = &mut self.header.boot_index;
-        *boot = match (*boot).cmp(&index) {
-            std::cmp::Ordering::Less => *boot,
-            std::cmp::Ordering::Equal => 0,
-            std::cmp::Ordering::Greater => *boot - 1,
-        };
-    }
-}
-
-/// The images to be left out, in order, none twice.
-fn without(plan: &Rebuild) -> Vec<u32> {
-    let mut images = plan.without.clone();
-    images.sort_unstable();
-    images.dedup();
-    images
 }
 
 /// Writes the metadata of an image of another archive: as it is stored where that fits.
@@ -239,21 +206,15 @@ pub(super) fn copy_metadata(
     from: &Archive,
     index: u32,
     output: &mut Output<'_>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
     recompress: Recompress,
+    means: &Means<'_>,
 ) -> Result<MetadataResource> {
     let slot = (index as usize).checked_sub(1);
     let metadata = slot.and_then(|slot| from.images.get(slot));
-    let metadata = metadata.ok_or_else(|| {
-        Error::new(
-            ErrorKind::NoSuchImage,
-            format!("there is no metadata of image {index}"),
-        )
-    })?;
+    let metadata = metadata.ok_or_else(|| no_such_image(index))?;
     let file = &from.files[usize::from(metadata.file)];
     let is_kept = recompress != Recompress::All;
-    if is_kept && fits(file, &metadata.resource, options.compression) {
+    if is_kept && fits(file, &metadata.resource, means.options.compression) {
         return Ok(MetadataResource {
             file: 0,
             resource: copy_resource(&*file.storage, &metadata.resource, output)?,
@@ -262,5 +223,5 @@ pub(super) fn copy_metadata(
     }
     let bytes = from.read_metadata(index)?;
     let stored = Metadata::Stored(&bytes);
-    write_metadata(output, stored, options.compression, options.level, workers)
+    write_metadata(output, stored, means.options.compression, means)
 }

@@ -4,14 +4,14 @@
 //! whole. The first has all metadata. Data is cut in the order in which it lies; a resource is never
 //! divided, so one that is larger than a part makes a larger part.
 
-use super::capture::{IntegrityChoice, WriteOptions};
+use super::capture::WriteOptions;
 use super::draft::Draft;
+use super::means::Means;
 use super::rebuild::{Recompress, copy_metadata};
 use super::transfer::{Reuse, Transfer, place_key};
-use crate::archive::{Archive, BlobId, BlobPool, Place};
-use crate::format::integrity::{PIECE_SIZE, Recorder};
+use crate::archive::{Archive, BlobId, Place};
 use crate::format::{Guid, Header, HeaderFlags, Layout};
-use crate::port::{Observer, Storage, Workers};
+use crate::port::Storage;
 use crate::{Error, ErrorKind, Result};
 
 /// Which data goes into which part.
@@ -83,22 +83,15 @@ impl<'a> Split<'a> {
     /// # Errors
     /// [`ErrorKind::HashMismatch`] and [`ErrorKind::Decompression`] for data that has to be compressed
     /// again, [`ErrorKind::Cancelled`]; what the storages return.
-    pub fn write(
-        &self,
-        part: u16,
-        storage: &dyn Storage,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
-    ) -> Result<u64> {
-        let mut draft = self.begin(part, storage, options)?;
+    pub fn write(&self, part: u16, storage: &dyn Storage, means: &Means<'_>) -> Result<u64> {
+        let mut draft = self.begin(part, storage, means.options)?;
         let archive = self.archive;
         let reuse = Reuse::ALONE | Reuse::SOLID;
         draft.write(storage, |draft, output| {
             if part == 1 {
                 for index in 1..=archive.image_count() {
                     let kept = Recompress::WhereNeeded;
-                    let metadata = copy_metadata(archive, index, output, options, workers, kept)?;
+                    let metadata = copy_metadata(archive, index, output, kept, means)?;
                     draft.images.push(metadata);
                 }
             }
@@ -108,14 +101,13 @@ impl<'a> Split<'a> {
                 wanted: wanted.clone(),
                 reuse,
             };
-            let packing = options.packing(draft.header.compression);
-            transfer.run(&mut draft.blobs, output, packing, workers, observer)?;
+            transfer.run(&mut draft.blobs, output, means)?;
             for &id in wanted {
                 draft.take_references(archive.blobs.get(id));
             }
             Ok(())
         })?;
-        draft.finish(storage, observer)
+        draft.finish(storage, means.observer)
     }
 
     fn begin(&self, part: u16, storage: &dyn Storage, options: &WriteOptions) -> Result<Draft> {
@@ -128,33 +120,15 @@ impl<'a> Split<'a> {
         let header = Header {
             layout: Layout::Seekable,
             version: old.version,
-            flags: (old.flags & kept_flags) | spanned | HeaderFlags::WRITE_IN_PROGRESS,
+            flags: (old.flags & kept_flags) | spanned,
             compression: options.compression,
             guid: self.guid,
             part,
             parts: self.parts(),
             ..Header::default()
         };
-        storage.write_at(0, &header.encode())?;
-        let include = match options.integrity {
-            IntegrityChoice::Keep => !old.integrity.is_absent(),
-            IntegrityChoice::Include => true,
-            IntegrityChoice::Omit => false,
-        };
-        let position = Header::SIZE as u64;
-        Ok(Draft {
-            header,
-            xml: self.archive.xml.clone(),
-            images: Vec::new(),
-            blobs: BlobPool::default(),
-            position,
-            recorder: include.then(|| Recorder::new(PIECE_SIZE, &[], position)),
-            piece_size: include.then_some(PIECE_SIZE),
-            guid_of_images: false,
-            kept_table: None,
-            before: None,
-            is_undone: false,
-        })
+        let with_table = options.integrity.includes(!old.integrity.is_absent());
+        Draft::begin(storage, header, self.archive.xml.clone(), with_table)
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::load::{Expected, Loader};
+use super::means::Means;
 use super::output::Output;
 use super::pack::{Context, PackOptions, pack};
 use super::plan::{Item, Manifest};
@@ -14,7 +15,7 @@ use super::supply::BlobSupply;
 use crate::archive::{Archive, ArchiveFile, Blob, BlobId, BlobPool, Place, Solid};
 use crate::format::{Compression, Layout, ResourceHeader};
 use crate::hash::Sha1;
-use crate::port::{Event, Observer, OnUnreadable, Phase, Storage, Unit, Workers, read_exact_at};
+use crate::port::{Event, Observer, OnUnreadable, Phase, Storage, Unit, read_exact_at};
 use crate::scan::Origin;
 use crate::time::FileTime;
 use crate::{Error, ErrorKind, Result};
@@ -48,10 +49,12 @@ impl Transfer<'_> {
         mut self,
         pool: &mut BlobPool,
         output: &mut Output<'_>,
-        options: PackOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
+        means: &Means<'_>,
     ) -> Result<()> {
+        let options = PackOptions {
+            on_unreadable: OnUnreadable::Fail,
+            ..means.options.packing(means.options.compression)
+        };
         let from = self.from;
         self.wanted
             .retain(|&id| pool.find(&from.blobs.get(id).hash).is_none());
@@ -86,7 +89,7 @@ impl Transfer<'_> {
             from,
             pool,
             output,
-            observer,
+            observer: means.observer,
             done: 0,
             total: copied_bytes.saturating_add(size(&packed)),
         };
@@ -94,21 +97,18 @@ impl Transfer<'_> {
         if packed.is_empty() {
             return Ok(());
         }
-        let supply = BlobSupply::new(from);
+        let supply = [BlobSupply::new(from)];
         let loader = Loader {
             sources: &[],
             inline: &[],
             latest_time: None,
-            blobs: Some(&supply),
+            archives: &supply,
         };
         let context = Context {
             loader: &loader,
-            options: PackOptions {
-                on_unreadable: OnUnreadable::Fail,
-                ..options
-            },
-            workers,
-            observer,
+            options,
+            workers: means.workers,
+            observer: means.observer,
             done_before: copied_bytes,
         };
         let mut manifest = Blobs { from, ids: packed };
@@ -318,7 +318,7 @@ impl Manifest for Blobs<'_> {
         let id = self.ids[number];
         Item {
             number,
-            origin: Origin::Blob(id),
+            origin: Origin::Blob { archive: 0, id },
             expected: Expected {
                 size: self.from.blobs.get(id).size,
                 write_time: FileTime::default(),

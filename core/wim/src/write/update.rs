@@ -1,14 +1,16 @@
 //! Putting a changed tree in the place of an image.
 
-use super::capture::{StoredTree, TreeData, WriteOptions, store_tree};
+use super::capture::{TreeData, store_tree};
+use super::change::no_such_image;
 use super::draft::Draft;
+use super::means::Means;
+use crate::Result;
 use crate::archive::Archive;
 use crate::hash::Sha1;
 use crate::image::Image;
-use crate::port::{Observer, Source, Storage, Workers};
+use crate::port::{Source, Storage};
 use crate::scan::Scanned;
 use crate::time::FileTime;
-use crate::{Error, ErrorKind, Result};
 
 /// An image that was changed.
 pub struct ChangedImage<'a> {
@@ -34,24 +36,20 @@ pub fn fill_in_sizes(image: &mut Image, archive: &Archive) {
 
 impl Draft {
     /// Writes the new data and the metadata of a changed image. The old metadata, and data that nothing
-    /// refers to any more, stay in the file until the archive is rebuilt. Returns the number of files
-    /// that could not be read.
+    /// refers to any more, stay in the file until the archive is rebuilt.
     ///
     /// # Errors
-    /// As [`Draft::add`]; [`ErrorKind::NoSuchImage`]. Everything is undone then.
-    pub fn replace_image(
+    /// As [`Draft::add`]; [`crate::ErrorKind::NoSuchImage`]. Everything is undone then.
+    pub(super) fn replace_image(
         &mut self,
         storage: &dyn Storage,
         changed: ChangedImage<'_>,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
-    ) -> Result<u64> {
+        means: &Means<'_>,
+    ) -> Result<()> {
         self.write(storage, |draft, output| {
             let slot = (changed.index as usize).wrapping_sub(1);
             if slot >= draft.images.len() {
-                let what = format!("there is no image {}", changed.index);
-                return Err(Error::new(ErrorKind::NoSuchImage, what));
+                return Err(no_such_image(changed.index));
             }
             for hash in &changed.old_data {
                 draft.release(hash);
@@ -61,24 +59,11 @@ impl Draft {
                 latest_time: changed.latest_time,
                 compression: draft.header.compression,
             };
-            let StoredTree {
-                metadata,
-                numbers,
-                skipped,
-            } = store_tree(
-                changed.scanned,
-                &data,
-                output,
-                &mut draft.blobs,
-                options,
-                workers,
-                observer,
-            )?;
-            draft.images[slot] = metadata;
-            draft
-                .xml
-                .set_numbers(changed.index, &numbers, None, options.now);
-            Ok(skipped)
+            let stored = store_tree(changed.scanned, &data, output, &mut draft.blobs, means)?;
+            draft.images[slot] = stored.metadata;
+            let xml = &mut draft.xml;
+            xml.set_numbers(changed.index, &stored.numbers, None, means.options.now);
+            Ok(())
         })
     }
 }

@@ -13,30 +13,45 @@ use crate::time::FileTime;
 use crate::write::capture::{
     CaptureSummary, NewImage, WriteOptions, count_references, refuse_if_read_only,
 };
+use crate::write::change::{Change, Described, last_first, no_such_image};
 use crate::write::export::{Existing, element_of};
 use crate::write::load::{Expected, Loader};
+use crate::write::means::Means;
 use crate::write::metadata::{Metadata, compress_in_order};
 use crate::write::output::Output;
 use crate::write::pack::PackOptions;
 use crate::write::plan::{Files, Item};
-use crate::write::rebuild::Scope;
+use crate::write::rebuild::{Rebuild, Recompress, Scope};
 use crate::write::supply::BlobSupply;
+use crate::write::transfer::place_key;
+use crate::write::update::ChangedImage;
 use crate::xml::{WimXml, check_text};
-use crate::{Error, ErrorKind, Result, text};
+use crate::{Result, text};
 
-/// The images of a pipable archive that is to be written: any of another archive, and a new one.
+/// The images of a pipable archive that is to be written: any of other archives, one of them perhaps
+/// with another tree, and a new one.
 #[derive(Default)]
 pub struct Contents<'a> {
-    from: Option<&'a Archive>,
-    /// Images of that archive, from 1.
-    images: Vec<u32>,
-    scope: Scope,
+    archives: Vec<&'a Archive>,
+    images: Vec<Kept>,
     xml: WimXml,
-    /// GUID, flags and boot index come from here.
+    /// GUID and flags come from here.
     header: Option<Header>,
     boot_index: u32,
     links_fixed: bool,
+    recompress: Recompress,
+    changed: Option<ChangedImage<'a>>,
     new: Option<NewImage<'a>>,
+}
+
+/// An image of one of the archives.
+#[derive(Clone, Copy)]
+struct Kept {
+    archive: u16,
+    /// From 1.
+    index: u32,
+    /// Which of its data is taken over.
+    scope: Scope,
 }
 
 impl<'a> Contents<'a> {
@@ -48,10 +63,14 @@ impl<'a> Contents<'a> {
         if scope == Scope::OwnFile {
             refuse_if_read_only(archive.header(), &archive.storage().name())?;
         }
-        Ok(Self {
-            from: Some(archive),
-            images: (1..=archive.image_count()).collect(),
+        let kept = |index| Kept {
+            archive: 0,
+            index,
             scope,
+        };
+        Ok(Self {
+            archives: vec![archive],
+            images: (1..=archive.image_count()).map(kept).collect(),
             xml: archive.xml.clone(),
             header: Some(archive.header().clone()),
             boot_index: archive.header().boot_index,
@@ -59,28 +78,78 @@ impl<'a> Contents<'a> {
         })
     }
 
-    /// Adds an image of another archive, always the same one. Returns its index.
+    /// What is left of an archive by this plan.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`].
+    pub fn rebuild(archive: &'a Archive, plan: &Rebuild) -> Result<Self> {
+        let mut contents = Self::of(archive, plan.scope)?;
+        contents.recompress = plan.recompress;
+        for index in plan.left_out().into_iter().rev() {
+            contents.forget_image(index);
+        }
+        Ok(contents)
+    }
+
+    /// Makes a change.
     ///
     /// # Errors
     /// [`ErrorKind::ImageNameInUse`], [`ErrorKind::NoSuchImage`], [`ErrorKind::Parameter`].
-    pub fn add_existing(&mut self, existing: &Existing<'a>) -> Result<u32> {
-        if self
-            .from
-            .is_some_and(|from| !std::ptr::eq(from, existing.from))
-        {
-            let what = "a pipable WIM can be made of the images of one other WIM only";
-            return Err(Error::new(ErrorKind::Unsupported, what));
+    pub fn make(&mut self, change: Change<'a>) -> Result<()> {
+        match change {
+            Change::Nothing => {}
+            Change::Describe(settings) => self.described().set_all(&settings)?,
+            Change::Delete(images) => {
+                for (index, _) in last_first(&images) {
+                    self.forget_image(*index);
+                }
+            }
+            Change::Replace(changed) => self.changed = Some(*changed),
+            Change::Add(existing) => {
+                for one in &existing {
+                    self.add_existing(one)?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    fn described(&mut self) -> Described<'_> {
+        Described {
+            xml: &mut self.xml,
+            boot_index: &mut self.boot_index,
+        }
+    }
+
+    fn forget_image(&mut self, index: u32) {
+        let slot = (index as usize).wrapping_sub(1);
+        if slot < self.images.len() {
+            self.images.remove(slot);
+        }
+        self.described().forget(index);
+    }
+
+    /// Adds an image of another archive.
+    fn add_existing(&mut self, existing: &Existing<'a>) -> Result<()> {
         let element = element_of(&self.xml, existing)?;
-        self.from = Some(existing.from);
-        self.scope = Scope::WholeSet;
-        self.images.push(existing.index);
+        let known = |archive: &&Archive| std::ptr::eq(*archive, existing.from);
+        let archive = self.archives.iter().position(known);
+        let archive = archive.unwrap_or_else(|| {
+            self.archives.push(existing.from);
+            self.archives.len() - 1
+        });
+        self.recompress = existing.recompress;
+        self.images.push(Kept {
+            archive: archive as u16,
+            index: existing.index,
+            scope: Scope::WholeSet,
+        });
         self.links_fixed |= existing.from.header().flags.contains(HeaderFlags::RP_FIX);
         let index = self.xml.push_image(element);
         if existing.boot {
             self.boot_index = index;
         }
-        Ok(index)
+        Ok(())
     }
 
     /// With a new image behind those that are there.
@@ -107,23 +176,42 @@ impl<'a> Contents<'a> {
             header: self.new_header(options),
             guid_of_images: self.header.is_none() && options.guid.is_none(),
             xml: std::mem::take(&mut self.xml),
-            from: self.from,
-            kept: std::mem::take(&mut self.images),
-            tree: None,
+            images: Vec::new(),
             pool: BlobPool::default(),
             stored: Vec::new(),
             dentries: Vec::new(),
             sources: &[],
             inline: Vec::new(),
             latest_time: None,
-            supply: self.from.map(BlobSupply::new),
+            supplies: self.archives.iter().copied().map(BlobSupply::new).collect(),
+            archives: std::mem::take(&mut self.archives),
             packing: options.packing(options.compression),
+            recompress: self.recompress,
         };
-        if let Some(from) = self.from {
-            prepared.add_kept(from, self.scope)?;
+        let means = Means {
+            options,
+            workers,
+            observer,
+        };
+        let changed_slot = self
+            .changed
+            .as_ref()
+            .map(|changed| changed.index as usize - 1);
+        for (slot, &kept) in self.images.iter().enumerate() {
+            if Some(slot) != changed_slot {
+                prepared.add_kept(kept)?;
+                continue;
+            }
+            if let (Some(changed), Some(from)) = (&self.changed, prepared.archives.first()) {
+                prepared.claim_stored(&changed.scanned.image, 0, from, kept.scope)?;
+            }
+        }
+        prepared.sort_by_place();
+        if let Some(changed) = self.changed {
+            prepared.add_changed(changed, &means)?;
         }
         let summary = match self.new {
-            Some(new) => prepared.add_new(new, options, workers, observer)?,
+            Some(new) => prepared.add_new(new, &means)?,
             None => CaptureSummary::default(),
         };
         prepared.header.images = prepared.xml.image_count() as u32;
@@ -140,10 +228,7 @@ impl<'a> Contents<'a> {
         );
         Header {
             layout: Layout::Pipable,
-            version: match options.compression {
-                Compression::Chunked(wimforge_codec::Format::Lzms, _) => Version::Solid,
-                _ => Version::Classic,
-            },
+            version: Version::least(options.compression),
             flags,
             compression: options.compression,
             guid: old.map_or(options.guid.unwrap_or_default(), |old| old.guid),
@@ -161,68 +246,94 @@ pub(super) struct Prepared<'a> {
     pub guid_of_images: bool,
     pub xml: WimXml,
     pub pool: BlobPool,
-    from: Option<&'a Archive>,
-    /// Images of that archive.
-    kept: Vec<u32>,
-    /// The tree of the new image, with the hash of its metadata.
-    tree: Option<(Image, Sha1)>,
+    archives: Vec<&'a Archive>,
+    images: Vec<Held>,
     stored: Vec<Stored>,
-    /// A name of each item of the new image, by its number.
-    dentries: Vec<DentryId>,
+    /// A name of each file to be read, by the number of its item.
+    dentries: Vec<(usize, DentryId)>,
     sources: &'a [&'a dyn Source],
     inline: Vec<u8>,
     latest_time: Option<FileTime>,
-    supply: Option<BlobSupply<'a>>,
+    supplies: Vec<BlobSupply<'a>>,
     packing: PackOptions,
+    recompress: Recompress,
+}
+
+/// Where the metadata of an image comes from, and its hash.
+enum Held {
+    /// As it is in one of the archives.
+    Stored(Kept, Sha1),
+    /// A tree that is new.
+    Tree(Box<Image>, Sha1),
 }
 
 impl<'a> Prepared<'a> {
     /// Hashes of the metadata of all images.
     pub fn hashes(&self) -> Vec<Sha1> {
-        let kept = self.kept.iter().filter_map(|&index| {
-            let metadata = self.from?.images.get(index as usize - 1)?;
-            Some(metadata.hash)
+        let hashes = self.images.iter().map(|image| match image {
+            Held::Stored(_, hash) | Held::Tree(_, hash) => *hash,
         });
-        kept.chain(self.tree.as_ref().map(|tree| tree.1)).collect()
+        hashes.collect()
     }
 
-    /// The blobs of the images that are kept.
-    fn add_kept(&mut self, from: &Archive, scope: Scope) -> Result<()> {
-        for index in self.kept.clone() {
-            let image = from.read_image(index, &mut |_| {})?;
-            for (dentry, hash) in image.data() {
-                if self.pool.find(&hash).is_some() {
-                    continue;
-                }
-                let Some(id) = from.blobs.find(&hash) else {
-                    if scope == Scope::OwnFile {
-                        continue;
-                    }
-                    let path = image.path(dentry);
-                    return Err(from.missing(&hash).at(text::Show(&path)));
-                };
-                let blob = *from.blobs.get(id);
-                if scope == Scope::OwnFile && from.blobs.file_of(&blob) != Some(0) {
-                    continue;
-                }
-                self.claim(hash, blob.size, |number| Item {
-                    number,
-                    origin: Origin::Blob(id),
-                    expected: Expected {
-                        size: blob.size,
-                        write_time: FileTime::default(),
-                        unnamed: false,
-                    },
-                })?;
-            }
-            count_references(&image, &mut self.pool);
-        }
-        let supply = from;
-        self.stored.sort_by_key(|stored| match stored.item.origin {
-            Origin::Blob(id) => crate::write::transfer::place_key(supply, id),
-            _ => (0, 0, 0),
-        });
+    /// An image that stays as it is, and its blobs.
+    fn add_kept(&mut self, kept: Kept) -> Result<()> {
+        let slot = (kept.index as usize).wrapping_sub(1);
+        let from = self.archives[usize::from(kept.archive)];
+        let metadata = from.images.get(slot);
+        let metadata = metadata.ok_or_else(|| no_such_image(kept.index))?;
+        let image = from.read_image(kept.index, &mut |_| {})?;
+        self.claim_stored(&image, kept.archive, from, kept.scope)?;
+        count_references(&image, &mut self.pool);
+        self.images.push(Held::Stored(kept, metadata.hash));
         Ok(())
+    }
+
+    /// Notes what of the data of an image is in an archive.
+    fn claim_stored(
+        &mut self,
+        image: &Image,
+        archive: u16,
+        from: &Archive,
+        scope: Scope,
+    ) -> Result<()> {
+        for (dentry, hash) in image.data() {
+            if self.pool.find(&hash).is_some() {
+                continue;
+            }
+            let Some(id) = from.blobs.find(&hash) else {
+                if scope == Scope::OwnFile {
+                    continue;
+                }
+                let path = image.path(dentry);
+                return Err(from.missing(&hash).at(text::Show(&path)));
+            };
+            let blob = *from.blobs.get(id);
+            if scope == Scope::OwnFile && from.blobs.file_of(&blob) != Some(0) {
+                continue;
+            }
+            self.claim(hash, blob.size, |number| Item {
+                number,
+                origin: Origin::Blob { archive, id },
+                expected: Expected {
+                    size: blob.size,
+                    write_time: FileTime::default(),
+                    unnamed: false,
+                },
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What comes from other archives is read in the order in which it lies there.
+    fn sort_by_place(&mut self) {
+        let archives = &self.archives;
+        self.stored.sort_by_key(|stored| match stored.item.origin {
+            Origin::Blob { archive, id } => {
+                (archive, place_key(archives[usize::from(archive)], id))
+            }
+            _ => (u16::MAX, (0, 0, 0)),
+        });
     }
 
     /// Notes that a blob is to be stored.
@@ -241,13 +352,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Hashes the files of the new image, and notes what of it is to be stored.
-    fn add_new(
-        &mut self,
-        new: NewImage<'a>,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
-    ) -> Result<CaptureSummary> {
+    fn add_new(&mut self, new: NewImage<'a>, means: &Means<'_>) -> Result<CaptureSummary> {
         let index = self.xml.add_image(&new.name)?;
         for (name, value) in &new.properties {
             check_text(name, value)?;
@@ -255,40 +360,12 @@ impl<'a> Prepared<'a> {
         for base in new.bases {
             self.pool.add_elsewhere(base)?;
         }
-        let Scanned {
-            mut image,
-            pending,
-            inline,
-            skipped,
-            ..
-        } = new.scanned;
         self.sources = new.sources;
-        self.inline = inline;
         self.latest_time = new.latest_time;
-        // What a template or the scan knows needs not be hashed.
-        let unknown: Vec<Pending> = pending
-            .iter()
-            .filter(|pending| image.content(pending.content).hash.is_zero())
-            .copied()
-            .collect();
-        let loader = self.loader();
-        let mut files = Files::new(&mut image, &unknown);
-        hash_all(
-            &mut files,
-            &loader,
-            options.on_unreadable,
-            workers,
-            observer,
-        )?;
-        let unreadable = files.unreadable;
-        drop(unknown);
-        image.remove_files(&unreadable)?;
-        self.claim_new(&image, &pending)?;
-        drop(pending);
-        count_references(&image, &mut self.pool);
-        let numbers = ImageNumbers::of(&image, |content| content.size);
-        self.xml
-            .set_numbers(index, &numbers, Some(options.now), options.now);
+        let slot = self.images.len();
+        let (numbers, skipped) = self.add_tree(slot, new.scanned, means)?;
+        let now = means.options.now;
+        self.xml.set_numbers(index, &numbers, Some(now), now);
         if let Some(element) = self.xml.image_mut(index) {
             for (name, value) in &new.properties {
                 element.set_property(name, value)?;
@@ -300,17 +377,72 @@ impl<'a> Prepared<'a> {
         if new.boot {
             self.header.boot_index = index;
         }
-        let hash = Metadata::Tree(&image).hash()?;
-        self.tree = Some((image, hash));
         Ok(CaptureSummary {
             image: index,
             numbers,
-            skipped: skipped + unreadable.len() as u64,
+            skipped,
             size: 0,
         })
     }
 
-    fn claim_new(&mut self, image: &Image, pending: &[Pending]) -> Result<()> {
+    /// The same for an image whose tree was changed. What of it the archive has was claimed before.
+    fn add_changed(&mut self, changed: ChangedImage<'a>, means: &Means<'_>) -> Result<()> {
+        self.sources = changed.sources;
+        self.latest_time = changed.latest_time;
+        let slot = (changed.index as usize).wrapping_sub(1);
+        if slot > self.images.len() {
+            return Err(no_such_image(changed.index));
+        }
+        let (numbers, _) = self.add_tree(slot, changed.scanned, means)?;
+        let now = means.options.now;
+        self.xml.set_numbers(changed.index, &numbers, None, now);
+        Ok(())
+    }
+
+    /// Hashes the files of a scan, and puts its tree among the images. Also returns how many files were
+    /// left out.
+    fn add_tree(
+        &mut self,
+        slot: usize,
+        scanned: Scanned,
+        means: &Means<'_>,
+    ) -> Result<(ImageNumbers, u64)> {
+        let Scanned {
+            mut image,
+            pending,
+            inline,
+            skipped,
+            ..
+        } = scanned;
+        self.inline = inline;
+        // What a template or the scan knows needs not be hashed.
+        let unknown: Vec<Pending> = pending
+            .iter()
+            .filter(|pending| image.content(pending.content).hash.is_zero())
+            .copied()
+            .collect();
+        let loader = self.loader();
+        let mut files = Files::new(&mut image, &unknown);
+        hash_all(
+            &mut files,
+            &loader,
+            means.options.on_unreadable,
+            means.workers,
+            means.observer,
+        )?;
+        let unreadable = files.unreadable;
+        drop(unknown);
+        image.remove_files(&unreadable)?;
+        self.claim_new(slot, &image, &pending)?;
+        drop(pending);
+        count_references(&image, &mut self.pool);
+        let numbers = ImageNumbers::of(&image, |content| content.size);
+        let hash = Metadata::Tree(&image).hash()?;
+        self.images.insert(slot, Held::Tree(Box::new(image), hash));
+        Ok((numbers, skipped + unreadable.len() as u64))
+    }
+
+    fn claim_new(&mut self, slot: usize, image: &Image, pending: &[Pending]) -> Result<()> {
         for pending in pending {
             let content = *image.content(pending.content);
             let is_left_out = image.inode_of(pending.dentry).names == 0;
@@ -326,7 +458,7 @@ impl<'a> Prepared<'a> {
                     unnamed: false,
                 },
             })?;
-            self.dentries.push(pending.dentry);
+            self.dentries.push((slot, pending.dentry));
         }
         Ok(())
     }
@@ -336,18 +468,19 @@ impl<'a> Prepared<'a> {
             sources: self.sources,
             inline: &self.inline,
             latest_time: self.latest_time,
-            blobs: self.supply.as_ref(),
+            archives: &self.supplies,
         }
     }
 
     /// What to call an item in messages.
     fn name(&self, item: &Item) -> String {
-        match (item.origin, &self.tree, self.dentries.get(item.number)) {
-            (Origin::Blob(id), ..) => match self.from {
-                Some(from) => format!("blob {}", from.blobs.get(id).hash),
-                None => "a blob".into(),
-            },
-            (_, Some((image, _)), Some(&dentry)) => text::Show(&image.path(dentry)).to_string(),
+        if let Origin::Blob { archive, id } = item.origin {
+            let from = self.archives[usize::from(archive)];
+            return format!("blob {}", from.blobs.get(id).hash);
+        }
+        let named = self.dentries.get(item.number);
+        match named.and_then(|&(slot, dentry)| Some((self.images.get(slot)?, dentry))) {
+            Some((Held::Tree(image, _), dentry)) => text::Show(&image.path(dentry)).to_string(),
             _ => "a file".into(),
         }
     }
@@ -359,16 +492,17 @@ impl<'a> Prepared<'a> {
         workers: &dyn Workers,
     ) -> Result<Vec<MetadataResource>> {
         let mut written = Vec::new();
-        for (&index, hash) in self.kept.iter().zip(self.hashes()) {
-            if let Some(from) = self.from {
-                let bytes = from.read_metadata(index)?;
-                let metadata = Metadata::Stored(&bytes);
-                written.push(self.write_one(output, metadata, hash, workers)?);
-            }
-        }
-        if let Some((image, hash)) = &self.tree {
-            let metadata = Metadata::Tree(image);
-            written.push(self.write_one(output, metadata, *hash, workers)?);
+        for image in &self.images {
+            written.push(match image {
+                Held::Stored(kept, hash) => {
+                    let from = self.archives[usize::from(kept.archive)];
+                    let bytes = from.read_metadata(kept.index)?;
+                    self.write_one(output, Metadata::Stored(&bytes), *hash, workers)?
+                }
+                Held::Tree(image, hash) => {
+                    self.write_one(output, Metadata::Tree(image), *hash, workers)?
+                }
+            });
         }
         Ok(written)
     }
@@ -423,6 +557,7 @@ impl<'a> Prepared<'a> {
             &Context {
                 loader: &self.loader(),
                 packing: self.packing,
+                recompress: self.recompress,
                 name: &|item| self.name(item),
                 observer,
             },

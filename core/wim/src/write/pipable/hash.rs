@@ -59,7 +59,7 @@ pub fn hash_contents(
         sources,
         inline: &scanned.inline,
         latest_time: None,
-        blobs: None,
+        archives: &[],
     };
     let mut files = Files::new(&mut scanned.image, &scanned.pending);
     hash_all(&mut files, &loader, OnUnreadable::Fail, workers, observer)

@@ -52,11 +52,7 @@ pub fn write(
     workers: &dyn Workers,
     observer: &dyn Observer,
 ) -> Result<CaptureSummary> {
-    let wants_table = match options.integrity {
-        IntegrityChoice::Include => true,
-        IntegrityChoice::Keep => contents.has_integrity_table(),
-        IntegrityChoice::Omit => false,
-    };
+    let wants_table = options.integrity.includes(contents.has_integrity_table());
     let (output, storage) = match destination {
         Destination::File(storage) => (Output::new(storage, 0, None), Some(storage)),
         Destination::Pipe(_) if options.integrity == IntegrityChoice::Include => {

@@ -18,6 +18,7 @@ use crate::write::load::{Loader, Opened};
 use crate::write::output::Output;
 use crate::write::pack::{PackOptions, Packing, compress_chunks};
 use crate::write::plan::Item;
+use crate::write::rebuild::Recompress;
 use crate::{Error, ErrorKind, Result};
 
 /// Bytes that one task reads and compresses, unless a chunk is larger.
@@ -38,6 +39,8 @@ pub(super) struct Stored {
 pub(super) struct Context<'a> {
     pub loader: &'a Loader<'a>,
     pub packing: PackOptions,
+    /// Whether chunks of other archives are copied where they fit.
+    pub recompress: Recompress,
     /// What to call an item in messages.
     pub name: &'a dyn Fn(&Item) -> String,
     pub observer: &'a dyn Observer,
@@ -147,10 +150,11 @@ impl Driver<'_, '_, '_> {
             self.step()?;
         }
         let (loader, packing) = (self.loader, self.context.packing);
+        let copies = self.context.recompress != Recompress::All;
         self.queue.submit(move |state| {
             let parts = batch.into_iter();
             parts
-                .map(|part| (part, load(loader, &part, packing, state)))
+                .map(|part| (part, load(loader, &part, packing, copies, state)))
                 .collect()
         });
         Ok(())
@@ -255,11 +259,13 @@ fn load(
     loader: &Loader<'_>,
     part: &Part,
     packing: PackOptions,
+    copies: bool,
     state: &mut WorkerState,
 ) -> Result<Loaded> {
     let item = &part.stored.item;
     let mut opened = loader.open(item.origin, item.expected.size)?;
-    if let Opened::Blob(blob) = &opened
+    if copies
+        && let Opened::Blob(blob) = &opened
         && let Some(chunks) = blob.stored_chunks(packing.compression, part.start, part.len)?
     {
         return Ok(Loaded::Copied(chunks));
