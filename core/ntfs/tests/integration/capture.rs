@@ -243,7 +243,7 @@ fn data_is_read_in_the_order_of_its_place() {
         .iter()
         .map(|pending| match pending.origin {
             Origin::Source { node, stream, .. } => source.locality(node, u32::from(stream)),
-            Origin::Inline { .. } | Origin::Blob(_) => 0,
+            Origin::Inline { .. } | Origin::Blob { .. } => 0,
         })
         .collect();
     assert!(places.is_sorted() && places[0] > 0, "{places:?}");
