@@ -9,4 +9,4 @@ mod build;
 mod table;
 
 pub(crate) use build::{CodeBuilder, codewords};
-pub(crate) use table::{DecodeTable, entry_length, entry_value};
+pub(crate) use table::{DecodeTable, Entry, entry, entry_bits, entry_value};

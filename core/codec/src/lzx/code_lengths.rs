@@ -11,9 +11,11 @@
 //! | 18 | 20 + (5 bits) lengths become 0 |
 //! | 19 | 4 + (1 bit) lengths become the same; a symbol 0..=16 follows and says which, from the old length of the first |
 
+use core::hint::select_unpredictable;
+
 use crate::DecodeError;
 use crate::bits::{BitReader, BitWriter};
-use crate::huffman::{CodeBuilder, DecodeTable, codewords, entry_length, entry_value};
+use crate::huffman::{CodeBuilder, DecodeTable, codewords, entry, entry_bits, entry_value};
 
 /// Size of the pretree's alphabet.
 pub(crate) const SYMBOLS: usize = 20;
@@ -32,34 +34,38 @@ const SAME: u8 = 19;
 /// Reads one part: `lengths` holds the old lengths and receives the new ones.
 pub(super) fn read(
     reader: &mut BitReader<'_>,
-    pretree: &mut DecodeTable<7>,
+    pretree: &mut DecodeTable<128>,
     lengths: &mut [u8],
 ) -> Result<(), DecodeError> {
     let mut own = [0u8; SYMBOLS];
     for length in &mut own {
         *length = reader.bits(4) as u8;
     }
-    pretree.build(&own, |symbol| symbol)?;
+    pretree.build(&own, |symbol| entry(symbol, 0))?;
     if pretree.is_empty() {
         return Err(DecodeError::BadCode);
     }
     let mut at = 0;
-    while at < lengths.len() {
+    while let Some(old) = lengths.get_mut(at) {
         // 48 bits: two codewords and a run length.
         reader.refill();
         let symbol = take(reader, pretree);
+        if symbol < MODULUS {
+            *old = difference(*old, symbol);
+            at += 1;
+            continue;
+        }
         let (run, value) = match symbol {
             ZEROS => (4 + reader.take(4) as usize, 0),
             MORE_ZEROS => (20 + reader.take(5) as usize, 0),
-            SAME => {
+            _ => {
                 let run = 4 + reader.take(1) as usize;
                 let symbol = take(reader, pretree);
                 if symbol >= MODULUS {
                     return Err(DecodeError::BadField);
                 }
-                (run, difference(lengths[at], symbol))
+                (run, difference(*old, symbol))
             }
-            _ => (1, difference(lengths[at], symbol)),
         };
         let Some(run) = lengths.get_mut(at..at + run) else {
             return Err(DecodeError::BadField);
@@ -70,16 +76,18 @@ pub(super) fn read(
     Ok(())
 }
 
-fn take(reader: &mut BitReader<'_>, pretree: &DecodeTable<7>) -> u8 {
+fn take(reader: &mut BitReader<'_>, pretree: &DecodeTable<128>) -> u8 {
     let entry = pretree.look_up(reader.peek());
-    reader.consume(entry_length(entry));
+    reader.consume(entry_bits(entry));
     entry_value(entry) as u8
 }
 
 /// (a − b) mod 17 for a, b in 0..=16.
 #[inline]
 fn difference(a: u8, b: u8) -> u8 {
-    if a >= b { a - b } else { a + MODULUS - b }
+    // Without a branch, since nobody can tell what comes.
+    let wrapped = (a + MODULUS).wrapping_sub(b);
+    select_unpredictable(a >= b, a.wrapping_sub(b), wrapped)
 }
 
 /// One part, ready to be written: pretree symbols with their extra bits.

@@ -64,6 +64,13 @@ impl Recent {
     /// The queue at the start of a chunk.
     pub(super) const START: Recent = Recent(1 | 1 << Self::BITS | 1 << (2 * Self::BITS));
 
+    /// The queue that an uncompressed block sets. Offsets that do not fit are larger than any window,
+    /// and so is what stands for them.
+    pub(super) fn of(offsets: [u32; 3]) -> Recent {
+        let [a, b, c] = offsets.map(|offset| u64::from(offset).min(Self::MASK));
+        Recent(a | b << Self::BITS | c << (2 * Self::BITS))
+    }
+
     /// The offset at `index`, 0 to 2.
     #[inline(always)]
     pub(super) fn get(self, index: u32) -> u32 {

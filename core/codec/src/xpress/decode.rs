@@ -3,18 +3,20 @@
 use crate::DecodeError;
 use crate::bits::BitReader;
 use crate::copy::copy_match;
-use crate::huffman::{DecodeTable, entry_length, entry_value};
+use crate::huffman::{DecodeTable, Entry, entry, entry_bits, entry_value};
 
 use super::{MAX_CHUNK, SYMBOLS, TABLE_BYTES};
 
-/// Set in the description of a literal, whose low byte it is. A match has `extra offset bits << 4 |
-/// length header` instead.
-const LITERAL: u32 = 1 << 8;
+/// Describes a literal, whose low byte it is. A match has `extra offset bits << 4 | length header`
+/// instead.
+const LITERAL: Entry = entry(1 << 8, 0);
+/// The length header that says that raw bytes hold the length.
+const LONG: u32 = 15;
 
 /// Decodes XPRESS chunks.
 #[derive(Debug)]
 pub struct Decompressor {
-    table: DecodeTable<11>,
+    table: DecodeTable<2048>,
 }
 
 impl Default for Decompressor {
@@ -50,64 +52,58 @@ impl Decompressor {
         }
         self.table.build(&lengths, |symbol| {
             if symbol < 256 {
-                LITERAL | symbol
-            } else {
-                symbol - 256
+                return LITERAL | entry(symbol, 0);
             }
+            // The extra bits follow at once, but where raw bytes stand must be found out before them.
+            let symbol = symbol - 256;
+            let extra = if symbol & 15 == LONG { 0 } else { symbol >> 4 };
+            entry(symbol, extra)
         })?;
         if self.table.is_empty() && !output.is_empty() {
             return Err(DecodeError::BadCode);
         }
-        let mut reader = BitReader::new(input, TABLE_BYTES);
-        self.items(&mut reader, output)?;
-        if reader.overrun() {
-            return Err(DecodeError::Truncated);
-        }
-        Ok(())
+        self.items(BitReader::new(input, TABLE_BYTES), output)
     }
 
-    #[inline(always)]
-    fn items(&self, reader: &mut BitReader<'_>, output: &mut [u8]) -> Result<(), DecodeError> {
+    #[inline(never)]
+    fn items(&self, reader: BitReader<'_>, output: &mut [u8]) -> Result<(), DecodeError> {
+        let mut reader = reader.local();
         let mut pos = 0;
         while pos < output.len() {
-            // 48 bits hold three codewords, or one and 15 offset bits with the 16 bits of look-ahead
-            // that raw length bytes are placed by.
+            // 48 bits: a literal and a match with its extra bits.
             reader.refill();
             let mut entry = self.table.look_up(reader.peek());
-            reader.consume(entry_length(entry));
-            let mut value = entry_value(entry);
-            if value & LITERAL != 0 {
-                output[pos] = value as u8;
+            if entry & LITERAL != 0 {
+                reader.consume(entry_bits(entry));
+                output[pos] = entry_value(entry) as u8;
                 pos += 1;
                 if pos == output.len() {
                     break;
                 }
                 entry = self.table.look_up(reader.peek());
-                reader.consume(entry_length(entry));
-                value = entry_value(entry);
-                if value & LITERAL != 0 {
-                    output[pos] = value as u8;
+                if entry & LITERAL != 0 {
+                    reader.consume(entry_bits(entry));
+                    output[pos] = entry_value(entry) as u8;
                     pos += 1;
                     continue;
                 }
-                reader.refill();
             }
-            let header = value & 15;
-            let length = if header < 15 {
-                header as usize + 3
+            let bits = reader.peek();
+            reader.consume(entry_bits(entry));
+            let (header, extra) = (entry_value(entry) & 15, entry_value(entry) >> 4);
+            let (length, low);
+            if header != LONG {
+                length = header as usize + 3;
+                low = (bits >> (64 - entry_bits(entry))) as u32 & ((1 << extra) - 1);
             } else {
-                long_length(reader)?
-            };
-            let extra = value >> 4;
-            let offset = (1 << extra) + reader.take(extra) as usize;
-            if offset > pos {
-                return Err(DecodeError::BadOffset);
+                (length, reader) = long_length(reader)?;
+                low = reader.take(extra);
             }
-            if length > output.len() - pos {
-                return Err(DecodeError::BadLength);
-            }
-            copy_match(output, pos, offset, length);
+            copy_match(output, pos, ((1 << extra) + low) as usize, length)?;
             pos += length;
+        }
+        if reader.overrun() {
+            return Err(DecodeError::Truncated);
         }
         Ok(())
     }
@@ -115,7 +111,8 @@ impl Decompressor {
 
 /// Reads a length from the raw bytes after the last unit that a reader with 16 bits of look-ahead has
 /// fetched. Leaves at least 48 bits buffered.
-fn long_length(reader: &mut BitReader<'_>) -> Result<usize, DecodeError> {
+#[inline(never)]
+fn long_length(mut reader: BitReader<'_>) -> Result<(usize, BitReader<'_>), DecodeError> {
     let mut at = reader.unread_units(16);
     let data = reader.data();
     let mut byte = || {
@@ -132,5 +129,5 @@ fn long_length(reader: &mut BitReader<'_>) -> Result<usize, DecodeError> {
     };
     reader.resume_at(at);
     reader.refill();
-    Ok(length)
+    Ok((length, reader))
 }
