@@ -36,12 +36,7 @@ pub(crate) fn copy_match(
 /// The same byte by byte.
 #[cold]
 #[inline(never)]
-fn copy_bytes(
-    out: &mut [u8],
-    pos: usize,
-    offset: usize,
-    length: usize,
-) -> Result<(), DecodeError> {
+fn copy_bytes(out: &mut [u8], pos: usize, offset: usize, length: usize) -> Result<(), DecodeError> {
     match out.get_mut(pos - offset..) {
         Some(window) if length <= window.len().saturating_sub(offset) => {
             for i in 0..length {
@@ -169,7 +164,11 @@ mod tests {
 
     #[test]
     fn words_as_bytes() {
-        let sizes: &[usize] = if cfg!(miri) { &[60, 130] } else { &[60, 100, 300] };
+        let sizes: &[usize] = if cfg!(miri) {
+            &[60, 130]
+        } else {
+            &[60, 100, 300]
+        };
         for &size in sizes {
             let plain: Vec<u8> = (0..size).map(|i| (i * 7) as u8).collect();
             for offset in 0..=41 {

@@ -196,7 +196,10 @@ mod tests {
             &[16, 1, 2],
             &[1, 2, 3],
         ] {
-            assert_eq!(table.build(lengths, |s| entry(s, 0)), Err(DecodeError::BadCode));
+            assert_eq!(
+                table.build(lengths, |s| entry(s, 0)),
+                Err(DecodeError::BadCode)
+            );
         }
         assert_eq!(table.build(&[0, 0, 0], |s| entry(s, 0)), Ok(()));
         assert!(table.is_empty());

@@ -165,7 +165,7 @@ impl Decompressor {
             let symbol = symbol as usize - LITERALS;
             let extra = match symbol % HEADERS {
                 LONG => 0,
-                _ => slots[symbol / HEADERS & 63].plain,
+                _ => slots[(symbol / HEADERS) & 63].plain,
             };
             entry(symbol as u32, extra)
         })?;
@@ -218,7 +218,7 @@ impl Decompressor {
             let bits = reader.peek();
             reader.consume(entry_bits(entry));
             let symbol = entry_value(entry) as usize;
-            let slot = &slots[symbol / HEADERS & 63];
+            let slot = &slots[(symbol / HEADERS) & 63];
             let (length, plain);
             if symbol % HEADERS != LONG {
                 length = symbol % HEADERS + MIN_MATCH;

@@ -105,12 +105,16 @@ mod portable {
     /// Which bytes are opcodes, the first byte in the lowest bit.
     pub(super) fn opcodes(block: &[u8; BLOCK]) -> u64 {
         // Most blocks have none: a test that vectorises.
-        if !block.iter().fold(false, |any, &byte| any | (byte == OPCODE)) {
+        if !block
+            .iter()
+            .fold(false, |any, &byte| any | (byte == OPCODE))
+        {
             return 0;
         }
-        block.iter().rev().fold(0, |found, &byte| {
-            found << 1 | u64::from(byte == OPCODE)
-        })
+        block
+            .iter()
+            .rev()
+            .fold(0, |found, &byte| found << 1 | u64::from(byte == OPCODE))
     }
 }
 
