@@ -16,6 +16,7 @@
 pub mod bench;
 pub mod compare;
 pub mod content;
+pub mod hive;
 pub mod imaging;
 pub mod known;
 pub mod locate;

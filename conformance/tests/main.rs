@@ -28,3 +28,4 @@ mod seven_zip;
 mod solid;
 mod source_list;
 mod support;
+mod windows;

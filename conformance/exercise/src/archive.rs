@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wimforge::posix::PosixTarget;
-use wimforge_core::apply::{ApplyOptions, apply};
+use wimforge_core::apply::{ApplyOptions, apply, apply_piped};
 use wimforge_core::archive::verify::{VerifyOptions, verify};
-use wimforge_core::archive::{Archive, OpenOptions};
+use wimforge_core::archive::{Archive, OpenOptions, PipedArchive};
 use wimforge_core::format::{BlobEntry, Header, ResourceFlags, metadata as format};
 use wimforge_core::hash::Sha1;
 use wimforge_core::port::memory::MemoryStorage;
 use wimforge_core::port::memory_target::MemoryTarget;
-use wimforge_core::port::{Inline, Silent, Target};
+use wimforge_core::port::{Feed, Inline, Silent, Target};
 use wimforge_core::{Limits, Result};
 
 /// An archive is not restored to a directory if it claims to hold more than so many bytes.
@@ -22,6 +22,41 @@ const MOST: u64 = 1 << 22;
 pub fn as_it_is(data: &[u8]) {
     // What is wrong was said; that nothing went wrong beyond that is what is tested.
     let _ = everything(data.to_vec());
+}
+
+/// What comes from a pipe: every image of it, restored to memory in one pass.
+pub fn pipe(data: &[u8]) {
+    for index in 1..=2 {
+        let _ = from_pipe(data, index);
+    }
+}
+
+/// Bytes that come in small portions.
+struct Portions<'a>(&'a [u8]);
+
+impl Feed for Portions<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let size = buffer.len().min(self.0.len()).min(97);
+        let (now, rest) = self.0.split_at(size);
+        buffer[..size].copy_from_slice(now);
+        self.0 = rest;
+        Ok(size)
+    }
+}
+
+fn from_pipe(data: &[u8], index: u32) -> Result<()> {
+    let mut feed = Portions(data);
+    let (mut piped, known) = PipedArchive::open(&mut feed, &Limits::default())?;
+    let options = ApplyOptions {
+        include_invalid_names: true,
+        recover_data: true,
+        ..ApplyOptions::default()
+    };
+    let target = MemoryTarget::new();
+    apply_piped(
+        &mut piped, known, index, &target, &options, &Inline, &Silent,
+    )?;
+    Ok(())
 }
 
 /// The same, after the hashes of its metadata were made right, without which nobody would look at it.

@@ -7,6 +7,7 @@
 
 pub mod archive;
 pub mod codec;
+pub mod hive;
 pub mod text;
 pub mod volume;
 
@@ -28,7 +29,7 @@ mod maker;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All kinds of input.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("xpress", codec::xpress),
     ("lzx", codec::lzx),
     ("lzms", codec::lzms),
@@ -36,7 +37,9 @@ pub const TARGETS: [Target; 10] = [
     ("round_trip", codec::round_trip),
     ("archive", archive::as_it_is),
     ("archive_mended", archive::mended),
+    ("pipe", archive::pipe),
     ("metadata", archive::metadata),
     ("text", text::all),
+    ("hive", hive::all),
     ("volume", volume::damaged),
 ];

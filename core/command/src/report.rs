@@ -334,6 +334,9 @@ impl Observer for Reporter<'_> {
                 self.note_skipped(path, error);
             }
             Event::Warning(text) => self.warning(text),
+            Event::Remark(text) if self.host.variable("WIMLIB_DEBUG_XML_INFO").is_some() => {
+                self.warning(text);
+            }
             _ => {}
         }
     }

@@ -25,6 +25,7 @@ pub mod scan;
 mod testing;
 pub mod text;
 pub mod time;
+pub mod windows;
 pub mod write;
 pub mod xml;
 

@@ -9,13 +9,24 @@ use std::path::{Path, PathBuf};
 
 use wimforge_codec::{Compressor, Format, Level, lznt1};
 use wimforge_core::archive::{Archive, OpenOptions};
-use wimforge_core::format::Compression;
+use wimforge_core::format::{Compression, Layout};
 use wimforge_core::port::memory::MemoryStorage;
 use wimforge_core::port::memory_source::MemorySource;
 use wimforge_core::port::{Inline, OnUnreadable, Silent};
 use wimforge_core::scan::{ScanOptions, Scanner};
 use wimforge_core::time::FileTime;
+use wimforge_core::write::pipable::{self, Contents, Destination};
 use wimforge_core::write::{IntegrityChoice, NewImage, WriteOptions, capture};
+
+use maker::{Lists, Names};
+
+#[allow(
+    dead_code,
+    missing_docs,
+    reason = "test code, of which only a part is needed here"
+)]
+#[path = "../../../src/hive.rs"]
+mod maker;
 
 fn main() {
     let directory = std::env::args_os().nth(1).expect("a directory to write to");
@@ -23,6 +34,7 @@ fn main() {
     seeds.codecs();
     seeds.archives();
     seeds.texts();
+    seeds.hives();
     seeds.put("volume", "unchanged", &[0]);
     seeds.put("volume", "changed", &[1, 40, 0, 3, 0xFF, 9, 1, 0, 0x80]);
 }
@@ -86,7 +98,8 @@ impl Seeds {
             ("lzx", Compression::Chunked(Format::Lzx, 1 << 15)),
             ("lzms", Compression::Chunked(Format::Lzms, 1 << 15)),
         ] {
-            let bytes = archive(compression);
+            let bytes = archive(compression, Layout::Seekable);
+            self.put("pipe", name, &archive(compression, Layout::Pipable));
             self.put("archive", name, &bytes);
             self.put("archive_mended", name, &bytes);
             if compression == Compression::None {
@@ -106,10 +119,32 @@ impl Seeds {
         let xml: Vec<u8> = xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
         self.put("text", "xml", &xml);
     }
+
+    fn hives(&self) {
+        for (name, lists, names) in [
+            ("lf", Lists::Lf, Names::Latin),
+            ("li", Lists::Li, Names::Latin),
+            ("ri", Lists::Ri, Names::Wide),
+        ] {
+            let items = [
+                maker::path(
+                    "Microsoft\\Windows NT\\CurrentVersion",
+                    vec![
+                        maker::text("EditionID", "Pro"),
+                        maker::number("CurrentMajorVersionNumber", 10),
+                        maker::text("text", &"0123456789".repeat(1000)),
+                    ],
+                ),
+                maker::path("a", vec![maker::key("b", vec![]), maker::key("c", vec![])]),
+            ];
+            self.put("hive", name, &maker::hive(&items, lists, names));
+        }
+        self.put("hive", "program", &maker::program(0x8664));
+    }
 }
 
 /// A small archive with some of everything that a source in memory has.
-fn archive(compression: Compression) -> Vec<u8> {
+fn archive(compression: Compression, layout: Layout) -> Vec<u8> {
     let mut source = MemorySource::new();
     source.file("a", "contents of a file");
     source.file("directory/b", "repeated ".repeat(20));
@@ -139,6 +174,14 @@ fn archive(compression: Compression) -> Vec<u8> {
         on_unreadable: OnUnreadable::Fail,
     };
     let storage = MemoryStorage::default();
-    capture(&storage, new, &options, &Inline, &Silent).unwrap();
+    match layout {
+        Layout::Seekable => capture(&storage, new, &options, &Inline, &Silent),
+        Layout::Pipable => {
+            let contents = Contents::default().with(new);
+            let to = Destination::File(&storage);
+            pipable::write(to, contents, &options, &Inline, &Silent)
+        }
+    }
+    .unwrap();
     storage.bytes()
 }

@@ -123,6 +123,8 @@ pub enum Event<'a> {
     },
     /// Anything else that the user should know.
     Warning(&'a str),
+    /// Why the archive does not say something of an image, for whoever looks for the cause.
+    Remark(&'a str),
 }
 
 /// What to do with a file that cannot be read.

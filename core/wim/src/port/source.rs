@@ -87,6 +87,23 @@ pub trait OpenStream: Send {
     fn stamp(&mut self) -> Result<Option<Stamp>>;
 }
 
+/// Data in memory.
+impl OpenStream for &[u8] {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        let start = usize::try_from(offset).ok();
+        let rest = start
+            .and_then(|start| self.get(start..))
+            .unwrap_or_default();
+        let size = rest.len().min(buffer.len());
+        buffer[..size].copy_from_slice(&rest[..size]);
+        Ok(size)
+    }
+
+    fn stamp(&mut self) -> Result<Option<Stamp>> {
+        Ok(None)
+    }
+}
+
 /// What tells whether a file was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {

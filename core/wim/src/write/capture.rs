@@ -13,9 +13,10 @@ use crate::archive::{BlobPool, MetadataResource};
 use crate::format::{Compression, Guid, Header, HeaderFlags, Version};
 use crate::hash::{Hasher, Sha1};
 use crate::image::{Image, ImageNumbers};
-use crate::port::{Observer, OnUnreadable, Source, Storage, Workers};
+use crate::port::{Event, Observer, OnUnreadable, Source, Storage, Workers};
 use crate::scan::Scanned;
 use crate::time::FileTime;
+use crate::windows;
 use crate::xml::{WimXml, check_text};
 use crate::{Error, ErrorKind, Result};
 
@@ -156,9 +157,7 @@ pub(super) fn add_image(
 ) -> Result<Added> {
     let options = means.options;
     let index = xml.add_image(&new.name)?;
-    for (name, value) in &new.properties {
-        check_text(name, value)?;
-    }
+    let properties = properties_of(&new, means.observer)?;
     for base in new.bases {
         pool.add_elsewhere(base)?;
     }
@@ -174,7 +173,7 @@ pub(super) fn add_image(
     let metadata = stored.metadata;
     xml.set_numbers(index, &stored.numbers, Some(options.now), options.now);
     if let Some(element) = xml.image_mut(index) {
-        for (name, value) in &new.properties {
+        for (name, value) in &properties {
             element.set_property(name, value)?;
         }
     }
@@ -196,6 +195,23 @@ pub(super) fn add_image(
             size: 0,
         },
     })
+}
+
+/// What Windows says of itself, if it is there, and then what the user says.
+pub(super) fn properties_of(
+    new: &NewImage<'_>,
+    observer: &dyn Observer,
+) -> Result<Vec<(String, String)>> {
+    for (name, value) in &new.properties {
+        check_text(name, value)?;
+    }
+    let found = windows::describe(&new.scanned, new.sources);
+    for remark in &found.remarks {
+        observer.event(&Event::Remark(remark));
+    }
+    let mut properties = found.properties;
+    properties.extend(new.properties.iter().cloned());
+    Ok(properties)
 }
 
 /// Where the data of a tree comes from and how it is stored.

@@ -11,7 +11,7 @@ use crate::port::{Observer, Source, Workers};
 use crate::scan::{Origin, Pending, Scanned};
 use crate::time::FileTime;
 use crate::write::capture::{
-    CaptureSummary, NewImage, WriteOptions, count_references, refuse_if_read_only,
+    CaptureSummary, NewImage, WriteOptions, count_references, properties_of, refuse_if_read_only,
 };
 use crate::write::change::{Change, Described, last_first, no_such_image};
 use crate::write::export::{Existing, element_of};
@@ -25,7 +25,7 @@ use crate::write::rebuild::{Rebuild, Recompress, Scope};
 use crate::write::supply::BlobSupply;
 use crate::write::transfer::place_key;
 use crate::write::update::ChangedImage;
-use crate::xml::{WimXml, check_text};
+use crate::xml::WimXml;
 use crate::{Result, text};
 
 /// The images of a pipable archive that is to be written: any of other archives, one of them perhaps
@@ -354,9 +354,7 @@ impl<'a> Prepared<'a> {
     /// Hashes the files of the new image, and notes what of it is to be stored.
     fn add_new(&mut self, new: NewImage<'a>, means: &Means<'_>) -> Result<CaptureSummary> {
         let index = self.xml.add_image(&new.name)?;
-        for (name, value) in &new.properties {
-            check_text(name, value)?;
-        }
+        let properties = properties_of(&new, means.observer)?;
         for base in new.bases {
             self.pool.add_elsewhere(base)?;
         }
@@ -367,7 +365,7 @@ impl<'a> Prepared<'a> {
         let now = means.options.now;
         self.xml.set_numbers(index, &numbers, Some(now), now);
         if let Some(element) = self.xml.image_mut(index) {
-            for (name, value) in &new.properties {
+            for (name, value) in &properties {
                 element.set_property(name, value)?;
             }
         }
