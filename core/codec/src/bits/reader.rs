@@ -49,7 +49,7 @@ impl<'a> BitReader<'a> {
         if let Some(bytes) = self.rest.first_chunk::<8>() {
             self.buf |= in_stream_order(*bytes) >> self.left;
             // As many whole units as fit: afterwards 48 to 63 bits are there.
-            let fetched = (63 - self.left) >> 3 & 6;
+            let fetched = ((63 - self.left) >> 3) & 6;
             self.rest = &self.rest[fetched as usize..];
             self.left |= 48;
         } else {

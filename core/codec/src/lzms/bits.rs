@@ -9,8 +9,9 @@ use super::{
     range_coder::{Full, Room},
 };
 
-/// Reads the backward stream.
-#[derive(Debug)]
+/// Reads the backward stream. Nothing takes its address where that matters, so that it lives in
+/// registers.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct BackwardReader<'a> {
     /// What is not yet in `bits`.
     rest: &'a [u8],
@@ -37,16 +38,17 @@ impl<'a> BackwardReader<'a> {
     pub(super) fn refill(&mut self) {
         if let Some((_, word)) = self.rest.split_last_chunk::<8>() {
             self.bits |= u64::from_le_bytes(*word) >> self.have;
-            let bytes = (63 - self.have) >> 3;
+            let bytes = ((63 - self.have) >> 3) & 7;
             self.rest = &self.rest[..self.rest.len() - bytes as usize];
-            self.have += bytes * 8;
+            self.have |= 56;
         } else {
-            self.refill_slowly();
+            *self = self.refilled_slowly();
         }
     }
 
     #[cold]
-    fn refill_slowly(&mut self) {
+    #[inline(never)]
+    fn refilled_slowly(mut self) -> Self {
         // Bits below `have` may be left from a fast refill; they are the same ones.
         while self.have <= 56 {
             let byte = match self.rest.split_last() {
@@ -62,6 +64,7 @@ impl<'a> BackwardReader<'a> {
             self.bits |= u64::from(byte) << (56 - self.have);
             self.have += 8;
         }
+        self
     }
 
     /// Takes `count` bits, at most 32.

@@ -15,7 +15,7 @@ use super::{
     slots::{LENGTH_SLOTS, LENGTHS, OFFSETS, Slot, offset_slots},
     x86::{Direction, X86Filter},
 };
-use crate::DecodeError;
+use crate::{DecodeError, copy::copy_match};
 
 /// Decompresses LZMS chunks of up to a given size.
 #[derive(Debug)]
@@ -175,6 +175,24 @@ fn items(codes: &mut Codes, input: &[u8], output: &mut [u8]) -> Result<(), Decod
 /// Copies a match to `at`. Offset and length come from the stream and may be anything.
 #[inline(always)]
 fn copy(output: &mut [u8], at: usize, offset: usize, length: usize) -> Result<(), DecodeError> {
+    if length <= LONG {
+        copy_match(output, at, offset, length)
+    } else {
+        copy_long(output, at, offset, length)
+    }
+}
+
+/// Matches above this length are copied in one go.
+const LONG: usize = 256;
+
+#[cold]
+#[inline(never)]
+fn copy_long(
+    output: &mut [u8],
+    at: usize,
+    offset: usize,
+    length: usize,
+) -> Result<(), DecodeError> {
     if offset > at {
         return Err(DecodeError::BadOffset);
     }
@@ -182,29 +200,6 @@ fn copy(output: &mut [u8], at: usize, offset: usize, length: usize) -> Result<()
         return Err(DecodeError::BadLength);
     }
     let from = at - offset;
-    if offset >= 16 && length <= 64 && output.len() - at >= 80 {
-        // May write up to 15 bytes too many, which the next items overwrite.
-        let mut done = 0;
-        while done < length {
-            let (source, target) = output[from + done..].split_at_mut(offset);
-            let (Some(source), Some(target)) =
-                (source.first_chunk::<16>(), target.first_chunk_mut::<16>())
-            else {
-                break;
-            };
-            *target = *source;
-            done += 16;
-        }
-    } else {
-        copy_carefully(output, from, at, length);
-    }
-    Ok(())
-}
-
-/// Copies long matches, near ones, and those at the end of the chunk.
-#[inline(never)]
-fn copy_carefully(output: &mut [u8], from: usize, at: usize, length: usize) {
-    let offset = at - from;
     if offset == 1 {
         let byte = output[from];
         output[at..at + length].fill(byte);
@@ -220,6 +215,7 @@ fn copy_carefully(output: &mut [u8], from: usize, at: usize, length: usize) {
             done += count;
         }
     }
+    Ok(())
 }
 
 /// Continues the differences of the bytes at the source.
