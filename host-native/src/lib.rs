@@ -5,6 +5,7 @@
 //! | [`posix`] | a directory as a source and as a target |
 //! | [`file`] | files as storage; new archives that appear under their name only when complete |
 //! | `ntfs` | an NTFS volume in a file or on a block device as a source |
+//! | [`memory`] | how the program gets memory and gives it back |
 //! | `pipe` | standard input and output, and other pipes |
 //! | `qcow2` | QCOW2 disk images with such volumes |
 //! | [`threads`] | workers |
@@ -15,6 +16,7 @@
 pub mod console;
 pub mod file;
 pub mod host;
+pub mod memory;
 mod ntfs;
 mod pipe;
 pub mod posix;

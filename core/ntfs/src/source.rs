@@ -19,7 +19,7 @@ use wimforge_core::port::{
 use wimforge_core::{Error, ErrorKind, Result};
 
 pub use self::describe::{Description, describe};
-use self::entry::{named_streams, show_reference};
+use self::entry::{is_shown, named_streams, show_reference};
 pub use self::find::find_volume;
 use crate::catalog::Catalog;
 use crate::device::ReadAt;
@@ -27,7 +27,7 @@ use crate::limits::Limits;
 use crate::record::FileReference;
 use crate::stream::Stream;
 use crate::volume::Volume;
-use crate::{error, wof};
+use crate::{error, name, wof};
 
 /// How a volume is captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,8 @@ pub struct SourceOptions {
 pub struct NtfsSource {
     name: String,
     volume: Volume,
-    catalog: Catalog,
+    /// Only while directories are being read: see [`NtfsSource::catalog`].
+    catalog: Mutex<Option<Arc<Catalog>>>,
     options: SourceOptions,
     /// Descriptors of `$Secure` that were read.
     descriptors: Mutex<HashMap<u32, Arc<[u8]>>>,
@@ -61,10 +62,21 @@ impl NtfsSource {
         Ok(Self {
             name,
             volume,
-            catalog,
+            catalog: Mutex::new(Some(Arc::new(catalog))),
             options,
             descriptors: Mutex::default(),
         })
+    }
+
+    /// The catalogue; read again if it was let go since, which whoever scans a volume once never meets.
+    fn catalog(&self) -> error::Result<Arc<Catalog>> {
+        let mut kept = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(catalog) = &*kept {
+            return Ok(Arc::clone(catalog));
+        }
+        let catalog = Arc::new(Catalog::read(&self.volume)?);
+        *kept = Some(Arc::clone(&catalog));
+        Ok(catalog)
     }
 
     /// What whoever captures the volume should be told.
@@ -89,18 +101,22 @@ impl NtfsSource {
     }
 
     fn open_stream(&self, node: Node, stream: u32) -> error::Result<Stream> {
-        let info = self.catalog.get(FileReference(node.0))?;
-        let file = self.volume.file(info.reference)?;
-        let decoded = self.decodes(&info, &file)?;
-        match stream.checked_sub(1) {
-            None if decoded => file.open_contents(),
-            None => file.open_stream(&[]),
-            Some(number) => {
-                let mut streams = named_streams(&info, decoded);
-                let name = streams.nth(number as usize).map(|stream| stream.name);
-                file.open_stream(name.unwrap_or_default())
-            }
-        }
+        let file = self.volume.file(FileReference(node.0))?;
+        let decoded = self.decodes(&file)?;
+        let Some(number) = stream.checked_sub(1) else {
+            return match decoded {
+                true => file.open_contents(),
+                false => file.open_stream(&[]),
+            };
+        };
+        // In the order of `named_streams`, which the catalogue has from the same records.
+        let names: Vec<_> = file
+            .streams()
+            .map(|found| found.map(|found| name::to_vec(found.name)))
+            .collect::<error::Result<_>>()?;
+        let mut shown = names.iter().filter(|name| is_shown(name, decoded));
+        let name = shown.nth(number as usize);
+        file.open_stream(name.map_or(&[], |name| name))
     }
 }
 
@@ -111,8 +127,8 @@ impl Source for NtfsSource {
 
     fn root(&self, wanted: Wanted) -> Result<EntryBatch> {
         let mut batch = EntryBatch::default();
-        let entry = self
-            .catalog
+        let catalog = self.catalog().map_err(Error::from)?;
+        let entry = catalog
             .get(FileReference::ROOT)
             .and_then(|info| self.entry(&info, None, wanted, &mut batch.warnings));
         let entry = entry.map_err(|error| Error::from(error).at(quoted(&self.name)))?;
@@ -121,8 +137,8 @@ impl Source for NtfsSource {
     }
 
     fn read_dir(&self, directory: Node, wanted: Wanted) -> Result<EntryBatch> {
-        let listing = self
-            .catalog
+        let catalog = self.catalog().map_err(Error::from)?;
+        let listing = catalog
             .list(&self.volume, FileReference(directory.0))
             .map_err(Error::from)?;
         let mut batch = EntryBatch::default();
@@ -142,8 +158,7 @@ impl Source for NtfsSource {
             });
         }
         for found in listing.entries() {
-            let entry: error::Result<Entry> = self
-                .catalog
+            let entry: error::Result<Entry> = catalog
                 .get(found.reference)
                 .and_then(|info| self.entry(&info, Some(&found), wanted, &mut batch.warnings));
             match entry {
@@ -168,7 +183,10 @@ impl Source for NtfsSource {
     }
 
     fn locality(&self, node: Node, stream: u32) -> u64 {
-        let Ok(info) = self.catalog.get(FileReference(node.0)) else {
+        let Ok(catalog) = self.catalog() else {
+            return 0;
+        };
+        let Ok(info) = catalog.get(FileReference(node.0)) else {
             return 0;
         };
         // The contents of a decoded file are where its compressed stream is.
@@ -182,6 +200,11 @@ impl Source for NtfsSource {
             Some(number) => named_streams(&info, decoded).nth(number as usize),
         };
         found.and_then(|stream| stream.physical_offset).unwrap_or(0)
+    }
+
+    /// Lets go of the catalogue: about 100 bytes for each file, as much as an image takes.
+    fn listed(&self) {
+        *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

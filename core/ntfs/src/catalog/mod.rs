@@ -290,6 +290,12 @@ impl<'a> FileInfo<'a> {
         }
     }
 
+    /// The descriptor of [`Security::Inline`].
+    #[must_use]
+    pub fn inline_descriptor(&self, inline: u32) -> Option<&'a Arc<[u8]>> {
+        self.catalog.descriptor(inline)
+    }
+
     /// Whether [`File::reparse_point`](crate::File::reparse_point) has something.
     #[must_use]
     pub fn is_reparse_point(&self) -> bool {

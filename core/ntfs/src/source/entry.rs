@@ -13,6 +13,7 @@ use crate::catalog::{FileInfo, Security, StreamEntry};
 use crate::error::{Error, Result};
 use crate::record::FileReference;
 use crate::reparse::ReparsePoint;
+use crate::standard_information::file_attributes;
 use crate::{File, directory, wof};
 
 impl NtfsSource {
@@ -60,7 +61,7 @@ impl NtfsSource {
         let mut extra = Extra::default();
         let mut decoded = false;
         if let Some(file) = &file {
-            decoded = self.decodes(info, file)?;
+            decoded = self.decodes(file)?;
             if decoded {
                 windows.attributes = wof::visible_attributes(windows.attributes);
             } else if let Some(point) = file.reparse_point()? {
@@ -109,10 +110,10 @@ impl NtfsSource {
     }
 
     /// Whether a file is shown decompressed: it is a file that the system compressed in a known way.
-    pub(super) fn decodes(&self, info: &FileInfo<'_>, file: &File) -> Result<bool> {
+    pub(super) fn decodes(&self, file: &File) -> Result<bool> {
         if !self.options.decode_system_compression
-            || !info.is_reparse_point()
-            || info.is_directory()
+            || file.is_directory()
+            || file.attributes()? & file_attributes::REPARSE_POINT == 0
         {
             return Ok(false);
         }
@@ -127,7 +128,7 @@ impl NtfsSource {
         Ok(match info.security() {
             Security::None => Arc::default(),
             Security::Id(id) => self.descriptor(id)?,
-            Security::Inline(index) => self.catalog.descriptor(index).cloned().unwrap_or_default(),
+            Security::Inline(index) => info.inline_descriptor(index).cloned().unwrap_or_default(),
             Security::Elsewhere => {
                 let file = self.volume.file(info.reference)?;
                 let descriptor = self.volume.security_descriptor(&file)?;
@@ -144,7 +145,12 @@ pub(super) fn named_streams<'a>(
     decoded: bool,
 ) -> impl Iterator<Item = StreamEntry<'a>> + use<'a> {
     info.streams()
-        .filter(move |stream| !stream.name.is_empty() && (!decoded || stream.name != wof::STREAM))
+        .filter(move |stream| is_shown(stream.name, decoded))
+}
+
+/// Whether a stream is shown as a named one.
+pub(super) fn is_shown(name: &[u16], decoded: bool) -> bool {
+    !name.is_empty() && (!decoded || name != wof::STREAM)
 }
 
 fn reparse_data(point: ReparsePoint) -> ReparseData {

@@ -69,6 +69,10 @@ pub trait Source: Sync {
     fn locality(&self, _node: Node, _stream: u32) -> u64 {
         0
     }
+
+    /// Tells that all that was wanted of the tree has been listed, so that whatever only listing
+    /// needs can be let go before data is read. Another scan may still follow.
+    fn listed(&self) {}
 }
 
 /// An open stream.

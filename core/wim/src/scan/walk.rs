@@ -126,6 +126,7 @@ impl<'a> Scanner<'a> {
             self.walk(&walk, entry, top)?;
         }
         self.order_by_place(source, first_pending);
+        source.listed();
         self.report();
         Ok(())
     }

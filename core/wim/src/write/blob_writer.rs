@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::buffers::Buffer;
 use super::output::Output;
 use crate::Result;
 use crate::format::resource::Chunking;
@@ -23,7 +24,7 @@ pub(crate) struct PackedChunk {
 /// A part of a shared buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Slice {
-    pub buffer: Arc<Vec<u8>>,
+    pub buffer: Arc<Buffer>,
     pub range: Range<usize>,
 }
 

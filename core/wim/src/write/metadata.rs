@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wimforge_codec::{Format, Level};
 
 use super::blob_writer::{PackedChunk, Slice, Streamed, StreamedEnd};
+use super::buffers::Buffer;
 use super::means::Means;
 use super::output::Output;
 use super::pack::{Packing, compress_chunks};
@@ -193,7 +194,7 @@ impl InOrder<'_, '_> {
             return;
         }
         let next = Vec::with_capacity(self.batch_size);
-        let buffer = Arc::new(std::mem::replace(&mut self.batch, next));
+        let buffer = Arc::new(Buffer::from(std::mem::replace(&mut self.batch, next)));
         let (format, chunk_size, level) = self.packing;
         self.queue.submit(move |state| {
             let step = chunk_size as usize;

@@ -6,6 +6,7 @@
 
 mod append;
 mod blob_writer;
+mod buffers;
 mod capture;
 mod change;
 mod commit;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wimforge_codec::{Compressor, Format, Level};
 
 use super::super::blob_writer::{PackedChunk, Slice};
+use super::super::buffers::Buffer;
 use super::super::load::Loader;
 use super::super::plan::Item;
 use crate::hash::Sha1;
@@ -16,7 +17,7 @@ pub(super) enum Done {
     /// Small items, loaded into one buffer.
     Loaded {
         items: Vec<Item>,
-        buffer: Arc<Vec<u8>>,
+        buffer: Arc<Buffer>,
         loaded: Vec<Result<Loaded>>,
     },
     /// Chunks of small items, compressed.
@@ -35,7 +36,7 @@ pub(super) struct Loaded {
 
 /// A piece of a large item.
 pub(super) struct Piece {
-    pub buffer: Arc<Vec<u8>>,
+    pub buffer: Arc<Buffer>,
     /// Its chunks, if they were wanted.
     pub chunks: Packing,
     /// The file is not what it was when it was scanned; only the last piece looks.
@@ -46,10 +47,9 @@ pub(super) struct Piece {
 pub(super) fn load_batch(
     loader: &Loader<'_>,
     items: Vec<Item>,
-    bytes: usize,
+    mut buffer: Buffer,
     state: &mut WorkerState,
 ) -> Done {
-    let mut buffer = vec![0; bytes];
     let mut start = 0;
     let mut loaded = Vec::with_capacity(items.len());
     for item in &items {
@@ -86,19 +86,18 @@ fn load_item(
 pub(super) struct PieceJob {
     pub item: Item,
     pub start: u64,
-    pub len: u64,
     pub is_last: bool,
     pub pack: Option<(Format, u32, Level)>,
 }
 
-/// Reads and, if asked to, compresses a piece of a large item.
+/// Reads a piece of a large item, as long as the buffer, and compresses it if asked to.
 pub(super) fn load_piece(
     loader: &Loader<'_>,
     job: &PieceJob,
+    mut buffer: Buffer,
     state: &mut WorkerState,
 ) -> Result<Piece> {
     let mut opened = loader.open(job.item.origin, job.item.expected.size)?;
-    let mut buffer = vec![0; job.len as usize];
     opened.read_exact(job.start, &mut buffer, state)?;
     let changed = job.is_last && loader.changed(&mut opened, job.item.expected)?;
     let buffer = Arc::new(buffer);
@@ -117,7 +116,7 @@ pub(super) fn load_piece(
 }
 
 /// Cuts a buffer into chunks.
-fn cut(buffer: &Arc<Vec<u8>>, chunk_size: usize) -> Vec<Slice> {
+fn cut(buffer: &Arc<Buffer>, chunk_size: usize) -> Vec<Slice> {
     let starts = (0..buffer.len()).step_by(chunk_size);
     starts
         .map(|start| Slice {
@@ -160,7 +159,7 @@ impl Packing {
                 raw,
                 compressed: packed.map(|packed| Slice {
                     range: 0..packed.len(),
-                    buffer: Arc::new(packed),
+                    buffer: Arc::new(packed.into()),
                 }),
             })
             .collect())
@@ -216,7 +215,7 @@ fn compress_here(
         }));
     }
     state.buffer = scratch;
-    let buffer = Arc::new(packed);
+    let buffer = Arc::new(Buffer::from(packed));
     let with_ranges = chunks.into_iter().zip(ranges);
     Ok(with_ranges
         .map(|(raw, range)| PackedChunk {
@@ -248,7 +247,7 @@ pub(super) fn compress_large_unit(
     Ok(PackedChunk {
         raw: Slice {
             range: 0..unit.len(),
-            buffer: Arc::new(unit),
+            buffer: Arc::new(unit.into()),
         },
         compressed: None,
     })
@@ -262,7 +261,7 @@ fn compress_large_chunk(compressor: &mut Compressor, raw: Slice) -> PackedChunk 
         packed.truncate(size);
         packed.shrink_to_fit();
         Slice {
-            buffer: Arc::new(packed),
+            buffer: Arc::new(packed.into()),
             range: 0..size,
         }
     });

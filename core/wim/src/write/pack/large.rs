@@ -1,5 +1,7 @@
 //! Items too large to be held whole.
 
+use std::sync::Arc;
+
 use super::jobs::{Done, Piece, PieceJob, load_piece};
 use super::{Driver, Item, SolidWriter};
 use crate::archive::{Blob, Place};
@@ -208,13 +210,14 @@ impl Driver<'_, '_, '_> {
             let job = PieceJob {
                 item: *item,
                 start,
-                len,
                 is_last: start + len == size,
                 pack,
             };
             let loader = self.loader;
+            let buffers = Arc::clone(&self.buffers);
             self.queue.submit(move |state| {
-                let piece = load_piece(loader, &job, state);
+                let buffer = buffers.take(len as usize);
+                let piece = load_piece(loader, &job, buffer, state);
                 Done::Piece { piece, len }
             });
             if let Some(large) = &mut self.large {

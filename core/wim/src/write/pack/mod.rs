@@ -37,6 +37,7 @@ use self::large::Large;
 pub(super) use self::solid::SolidWriter;
 pub use self::solid::{SolidOptions, SolidOrder};
 use super::blob_writer::{PackedChunk, Slice, write_whole};
+use super::buffers::{Buffer, Buffers};
 use super::load::Loader;
 use super::output::Output;
 use super::plan::{Item, Manifest};
@@ -110,7 +111,7 @@ struct NewBlob {
 }
 
 /// A batch of which little is new would keep all of its memory for it: what is new is copied then.
-fn compact(buffer: Arc<Vec<u8>>, new: &mut [NewBlob]) -> Arc<Vec<u8>> {
+fn compact(buffer: Arc<Buffer>, new: &mut [NewBlob]) -> Arc<Buffer> {
     let bytes: usize = new.iter().map(|new| new.range.len()).sum();
     if bytes > buffer.len() / 2 {
         return buffer;
@@ -121,7 +122,7 @@ fn compact(buffer: Arc<Vec<u8>>, new: &mut [NewBlob]) -> Arc<Vec<u8>> {
         kept.extend_from_slice(&buffer[new.range.clone()]);
         new.range = start..kept.len();
     }
-    Arc::new(kept)
+    Arc::new(kept.into())
 }
 
 /// Chunks on their way to the next compression task.
@@ -139,6 +140,7 @@ struct Driver<'d, 'env, 'o> {
     loader: &'env Loader<'env>,
     options: PackOptions,
     observer: &'env dyn Observer,
+    buffers: Arc<Buffers>,
     /// Loads in flight.
     loading: usize,
     /// Bytes in flight, and how many there may be.
@@ -179,6 +181,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             loader: context.loader,
             options: context.options,
             observer: context.observer,
+            buffers: Arc::default(),
             loading: 0,
             in_flight: 0,
             budget: BUDGET + BUDGET_PER_WORKER * workers as u64,
@@ -250,8 +253,11 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         self.in_flight += bytes;
         self.loading += 1;
         let loader = self.loader;
-        self.queue
-            .submit(move |state| load_batch(loader, items, bytes as usize, state));
+        let buffers = Arc::clone(&self.buffers);
+        self.queue.submit(move |state| {
+            let buffer = buffers.take(bytes as usize);
+            load_batch(loader, items, buffer, state)
+        });
         Ok(())
     }
 
@@ -311,7 +317,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     fn batch_loaded(
         &mut self,
         items: Vec<Item>,
-        buffer: Arc<Vec<u8>>,
+        buffer: Arc<Buffer>,
         loaded: Vec<Result<Loaded>>,
     ) -> Result<()> {
         let mut new = Vec::new();
@@ -341,7 +347,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     }
 
     /// Writes a new blob, or cuts it into chunks that go on to be compressed.
-    fn store(&mut self, new: NewBlob, buffer: &Arc<Vec<u8>>) -> Result<()> {
+    fn store(&mut self, new: NewBlob, buffer: &Arc<Buffer>) -> Result<()> {
         let NewBlob { blob, range } = new;
         let size = range.len() as u64;
         if let Some(solid) = &mut self.solid {

@@ -24,6 +24,7 @@ use crate::format::resource::{Chunking, SolidHeader};
 use crate::format::{Compression, ResourceFlags, ResourceHeader};
 use crate::port::{Ordered, Pool, WorkerState};
 use crate::write::blob_writer::{PackedChunk, Slice};
+use crate::write::buffers::Buffer;
 use crate::write::output::Output;
 
 /// How solid resources are written.
@@ -240,7 +241,7 @@ fn compress_unit(unit: Vec<u8>, options: SolidOptions, state: &mut WorkerState) 
         let chunk = compress_large_unit(state, format, options.chunk_size, level, unit)?;
         return Ok(Packing::Here(vec![chunk]));
     }
-    let unit = Arc::new(unit);
+    let unit = Arc::new(Buffer::from(unit));
     let starts = (0..unit.len()).step_by(chunk_size);
     let chunks = starts.map(|start| Slice {
         buffer: Arc::clone(&unit),

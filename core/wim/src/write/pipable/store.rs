@@ -14,6 +14,7 @@ use crate::format::{Compression, ResourceFlags};
 use crate::hash::{Hasher, Sha1};
 use crate::port::{Event, Observer, Ordered, Phase, Unit, WorkerState, Workers};
 use crate::write::blob_writer::Slice;
+use crate::write::buffers::Buffer;
 use crate::write::load::{Loader, Opened};
 use crate::write::output::Output;
 use crate::write::pack::{PackOptions, Packing, compress_chunks};
@@ -272,7 +273,7 @@ fn load(
     }
     let mut buffer = vec![0; part.len as usize];
     opened.read_exact(part.start, &mut buffer, state)?;
-    let buffer = Arc::new(buffer);
+    let buffer = Arc::new(Buffer::from(buffer));
     let whole = |range| Slice {
         buffer: Arc::clone(&buffer),
         range,
