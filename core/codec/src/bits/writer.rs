@@ -1,7 +1,8 @@
 //! Writing bits.
 //!
-//! Codewords collect in a 64-bit word; whole units leave it as soon as there are any. The caller
-//! makes sure that it adds at most 48 bits between two flushes. Running out of
+//! Codewords collect in a 64-bit word; whole bytes leave it as soon as there are any. The caller
+//! makes sure that it adds at most 56 bits between two flushes. Bytes leave in the order of their bits;
+//! that those of each unit change places is made up for at the end, for all at once. Running out of
 //! room is remembered rather than reported at each step: the chunk is then incompressible.
 
 /// Writes units to the start of a buffer.
@@ -28,42 +29,52 @@ impl<'a> BitWriter<'a> {
     /// Adds the low `count` bits of `value` (whose other bits are zero).
     #[inline(always)]
     pub(crate) fn add(&mut self, value: u32, count: u32) {
-        debug_assert!(self.held + count <= 64 && u64::from(value) >> count == 0);
+        debug_assert!(self.held + count < 64 && u64::from(value) >> count == 0);
         self.buf = (self.buf << count) | u64::from(value);
         self.held += count;
     }
 
-    /// Writes out whole units.
+    /// Adds a codeword given as `codeword << 8 | length`.
+    #[inline(always)]
+    pub(crate) fn code(&mut self, code: u32) {
+        self.add(code >> 8, code & 31);
+    }
+
+    /// Adds a codeword given like that and a field of `count` bits after it.
+    #[inline(always)]
+    pub(crate) fn code_and(&mut self, code: u32, value: u32, count: u32) {
+        let bits = u64::from(code >> 8) << count | u64::from(value);
+        let count = (code & 31) + count;
+        debug_assert!(self.held + count < 64);
+        self.buf = self.buf << count | bits;
+        self.held += count;
+    }
+
+    /// Writes out whole bytes.
     #[inline(always)]
     pub(crate) fn flush(&mut self) {
-        let units = self.held >> 4;
-        if units == 0 {
-            return;
-        }
-        // The bits held, moved to the top, as four units in stream order.
-        let x = (self.buf << 1) << (63 - self.held);
-        let x = ((x & 0xff00_ff00_ff00_ff00) >> 8) | ((x & 0x00ff_00ff_00ff_00ff) << 8);
+        // The bits held, moved to the top.
+        let bytes = (self.buf << ((64 - self.held) % 64)).to_be_bytes();
+        let count = self.held as usize / 8;
         if let Some(room) = self
             .out
             .get_mut(self.pos..)
-            .and_then(|o| o.first_chunk_mut::<8>())
+            .and_then(|out| out.first_chunk_mut())
         {
-            *room = x.to_be_bytes();
-            self.pos += 2 * units as usize;
+            *room = bytes;
+            self.pos += count;
         } else {
-            self.flush_at_end(x, units);
+            self.flush_at_end(&bytes[..count]);
         }
-        self.held &= 15;
+        self.held %= 8;
     }
 
     #[cold]
-    fn flush_at_end(&mut self, x: u64, units: u32) {
-        let bytes = x.to_be_bytes();
-        let count = 2 * units as usize;
-        match self.out.get_mut(self.pos..self.pos + count) {
+    fn flush_at_end(&mut self, bytes: &[u8]) {
+        match self.out.get_mut(self.pos..self.pos + bytes.len()) {
             Some(room) => {
-                room.copy_from_slice(&bytes[..count]);
-                self.pos += count;
+                room.copy_from_slice(bytes);
+                self.pos += bytes.len();
             }
             None => self.full = true,
         }
@@ -79,10 +90,14 @@ impl<'a> BitWriter<'a> {
     /// was too short.
     pub(crate) fn finish(mut self) -> Option<usize> {
         self.flush();
-        if self.held > 0 {
-            self.add(0, 16 - self.held);
-            self.flush();
+        let bits = 8 * self.pos as u32 + self.held;
+        self.put(0, bits.next_multiple_of(16) - bits);
+        if self.full {
+            return None;
         }
-        (!self.full).then_some(self.pos)
+        for unit in self.out[..self.pos].chunks_exact_mut(2) {
+            unit.swap(0, 1);
+        }
+        Some(self.pos)
     }
 }

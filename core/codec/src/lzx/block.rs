@@ -1,116 +1,21 @@
-//! Coding one block: count, build codes, choose the kind, write.
-//!
-//! Items are packed as `adjusted offset << 9 | length`; a literal has length 1 and offset 0, its byte
-//! is that of the window.
+//! Coding one block: build codes, choose the kind, write.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::bits::BitWriter;
 use crate::huffman::{CodeBuilder, codewords};
 
 use super::code_lengths::Part;
-use super::offset::{self, BASE, EXTRA};
+use super::offset;
+use super::token::{Frequencies, Token};
 use super::{
     ALIGNED, ALIGNED_BLOCK, HEADERS, LENGTHS, LITERALS, MAX_ALIGNED_CODEWORD, MAX_LENGTH_CODEWORD,
-    MAX_MAIN, MAX_MAIN_CODEWORD, MIN_LONG, MIN_MATCH, STANDARD_SIZE, VERBATIM,
+    MAX_MAIN, MAX_MAIN_CODEWORD, MIN_LONG, STANDARD_SIZE, VERBATIM,
 };
 
-/// See the module's page.
-pub(super) type Item = u32;
-
-/// The item for a literal.
-pub(super) const LITERAL_ITEM: Item = 1;
-
-#[inline(always)]
-pub(super) fn item(adjusted: u32, length: usize) -> Item {
-    adjusted << 9 | length as u32
-}
-
-#[inline(always)]
-pub(super) fn item_length(item: Item) -> usize {
-    (item & 511) as usize
-}
-
-#[inline(always)]
-pub(super) fn item_adjusted(item: Item) -> u32 {
-    item >> 9
-}
-
-/// The main symbol of a match.
-#[inline(always)]
-pub(super) fn match_symbol(slot: usize, length: usize) -> usize {
-    LITERALS + HEADERS * slot + (length - MIN_MATCH).min(HEADERS - 1)
-}
-
-/// How often each symbol occurs.
-#[derive(Clone, Debug)]
-pub(super) struct Frequencies {
-    pub(super) main: [u32; MAX_MAIN],
-    pub(super) length: [u32; LENGTHS],
-    pub(super) aligned: [u32; ALIGNED],
-}
-
-impl Frequencies {
-    pub(super) const ZERO: Frequencies = Frequencies {
-        main: [0; MAX_MAIN],
-        length: [0; LENGTHS],
-        aligned: [0; ALIGNED],
-    };
-
-    /// Adds other counts.
-    pub(super) fn add(&mut self, other: &Frequencies) {
-        for (a, b) in [
-            (&mut self.main[..], &other.main[..]),
-            (&mut self.length, &other.length),
-            (&mut self.aligned, &other.aligned),
-        ] {
-            for (a, b) in a.iter_mut().zip(b) {
-                *a += b;
-            }
-        }
-    }
-
-    /// Counts one item, `weight` times.
-    #[inline]
-    pub(super) fn add_item(&mut self, item: Item, literal: u8, weight: u32) {
-        let length = item_length(item);
-        if length == 1 {
-            self.main[usize::from(literal)] += weight;
-            return;
-        }
-        let adjusted = item_adjusted(item);
-        let slot = offset::slot(adjusted);
-        self.main[match_symbol(slot, length)] += weight;
-        if length >= MIN_LONG {
-            self.length[length - MIN_LONG] += weight;
-        }
-        if slot >= 8 {
-            self.aligned[(adjusted & 7) as usize] += weight;
-        }
-    }
-
-    /// Counts the items that make up `data`.
-    pub(super) fn count(&mut self, items: &[Item], data: &[u8]) {
-        let mut pos = 0;
-        for &item in items {
-            let length = item_length(item);
-            if length == 1 {
-                self.main[usize::from(data[pos])] += 1;
-            } else {
-                let adjusted = item_adjusted(item);
-                let slot = offset::slot(adjusted);
-                self.main[match_symbol(slot, length)] += 1;
-                if length >= MIN_LONG {
-                    self.length[length - MIN_LONG] += 1;
-                }
-                if slot >= 8 {
-                    self.aligned[(adjusted & 7) as usize] += 1;
-                }
-            }
-            pos += length;
-        }
-    }
-}
+/// Places for the codewords of all main symbols that a token can name.
+const MAIN_TABLE: usize = 1024;
 
 /// Codeword lengths of one block.
 #[derive(Clone, Debug)]
@@ -139,9 +44,9 @@ pub(super) struct BlockCoder {
     new: Lengths,
     parts: [Part; 3],
     /// Codewords with their lengths: codeword << 8 | length.
-    main: Vec<u32>,
-    length: Vec<u32>,
-    aligned: [u32; ALIGNED],
+    main: Box<[u32; MAIN_TABLE]>,
+    length: Box<[u32; LENGTHS]>,
+    aligned: [u32; 2 * ALIGNED],
     scratch: Vec<u32>,
 }
 
@@ -154,9 +59,9 @@ impl BlockCoder {
             old: Lengths::ZERO,
             new: Lengths::ZERO,
             parts: [Part::new(), Part::new(), Part::new()],
-            main: alloc::vec![0; MAX_MAIN],
-            length: alloc::vec![0; LENGTHS],
-            aligned: [0; ALIGNED],
+            main: Box::new([0; MAIN_TABLE]),
+            length: Box::new([0; LENGTHS]),
+            aligned: [0; 2 * ALIGNED],
             scratch: alloc::vec![0; MAX_MAIN],
         }
     }
@@ -166,19 +71,12 @@ impl BlockCoder {
         self.old = Lengths::ZERO;
     }
 
-    /// Writes `data` as one block of these items.
-    pub(super) fn write(&mut self, writer: &mut BitWriter<'_>, items: &[Item], data: &[u8]) {
-        let mut freqs = Frequencies::ZERO;
-        freqs.count(items, data);
-        self.write_counted(writer, items, data, &freqs);
-    }
-
-    /// The same for items that have been counted.
-    pub(super) fn write_counted(
+    /// Writes a block of `size` bytes.
+    pub(super) fn write(
         &mut self,
         writer: &mut BitWriter<'_>,
-        items: &[Item],
-        data: &[u8],
+        size: usize,
+        tokens: &[Token],
         freqs: &Frequencies,
     ) {
         let new = &mut self.new;
@@ -198,11 +96,11 @@ impl BlockCoder {
         let is_aligned = coded < plain;
 
         writer.put(if is_aligned { ALIGNED_BLOCK } else { VERBATIM }, 3);
-        if data.len() == STANDARD_SIZE {
+        if size == STANDARD_SIZE {
             writer.put(1, 1);
         } else {
             writer.put(0, 1);
-            writer.put(data.len() as u32, if self.order == 15 { 16 } else { 24 });
+            writer.put(size as u32, if self.order == 15 { 16 } else { 24 });
         }
         if is_aligned {
             for &length in &new.aligned {
@@ -218,54 +116,53 @@ impl BlockCoder {
             part.plan(&mut self.builder, old, new);
             part.write(writer);
         }
-        join(&new.main[..n], &mut self.scratch, &mut self.main);
-        join(&new.length, &mut self.scratch, &mut self.length);
-        join(&new.aligned, &mut self.scratch, &mut self.aligned);
+        join(&new.main[..n], &mut self.scratch, &mut self.main[..n]);
+        join(&new.length, &mut self.scratch, &mut *self.length);
+        join(
+            &new.aligned,
+            &mut self.scratch,
+            &mut self.aligned[..ALIGNED],
+        );
         if is_aligned {
-            self.write_items::<true>(writer, items, data);
+            self.write_tokens::<true>(writer, tokens);
         } else {
-            self.write_items::<false>(writer, items, data);
+            self.write_tokens::<false>(writer, tokens);
         }
         core::mem::swap(&mut self.old, &mut self.new);
     }
 
-    fn write_items<const IS_ALIGNED: bool>(
-        &self,
-        writer: &mut BitWriter<'_>,
-        items: &[Item],
-        data: &[u8],
-    ) {
-        let mut pos = 0;
-        for &item in items {
-            let length = item_length(item);
-            if length == 1 {
-                let code = self.main[usize::from(data[pos])];
-                writer.add(code >> 8, code & 31);
-                writer.flush();
-                pos += 1;
-                continue;
-            }
-            pos += length;
-            // At most 15 bits are held, a main symbol and a length symbol make 47.
-            let adjusted = item_adjusted(item);
-            let slot = offset::slot(adjusted);
-            let code = self.main[match_symbol(slot, length)];
-            writer.add(code >> 8, code & 31);
-            if length >= MIN_LONG {
-                let code = self.length[length - MIN_LONG];
-                writer.add(code >> 8, code & 31);
-                writer.flush();
-            }
-            let extra = u32::from(EXTRA[slot]);
-            let rest = adjusted - BASE[slot];
-            if IS_ALIGNED && extra >= 3 {
-                writer.add(rest >> 3, extra - 3);
-                let code = self.aligned[(adjusted & 7) as usize];
-                writer.add(code >> 8, code & 31);
+    fn write_tokens<const IS_ALIGNED: bool>(&self, writer: &mut BitWriter<'_>, tokens: &[Token]) {
+        for &token in tokens {
+            // At most 7 bits are held; a main symbol, a length symbol, and extra bits make 49 more.
+            let main = self.main[token.symbol()];
+            if let Some(symbol) = token.length().checked_sub(MIN_LONG) {
+                writer.code(main);
+                writer.code(self.length[symbol]);
+                self.write_offset::<IS_ALIGNED>(writer, token, 0);
             } else {
-                writer.add(rest, extra);
+                self.write_offset::<IS_ALIGNED>(writer, token, main);
             }
             writer.flush();
+        }
+    }
+
+    /// Writes `code` and the extra bits.
+    #[inline(always)]
+    fn write_offset<const IS_ALIGNED: bool>(
+        &self,
+        writer: &mut BitWriter<'_>,
+        token: Token,
+        code: u32,
+    ) {
+        let (value, extra) = (token.value(), token.extra());
+        if IS_ALIGNED {
+            let low = 3 * u32::from(token.has_aligned());
+            writer.code_and(code, value >> low, extra - low);
+            // The second half of the table is empty.
+            let none = ALIGNED * usize::from(!token.has_aligned());
+            writer.code(self.aligned[token.low() + none]);
+        } else {
+            writer.code_and(code, value, extra);
         }
     }
 }

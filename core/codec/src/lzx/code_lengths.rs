@@ -207,9 +207,7 @@ impl Part {
                 }
             };
             if run >= 4 && new[at] == 0 {
-                for taken in 4..=run.min(19) {
-                    offer(taken, ZEROS, cost(ZEROS));
-                }
+                offer(run.min(19), ZEROS, cost(ZEROS));
                 if run >= 20 {
                     offer(run.min(51), MORE_ZEROS, cost(MORE_ZEROS));
                 }

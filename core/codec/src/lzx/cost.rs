@@ -9,8 +9,8 @@
 use crate::entropy::{BIT, log2};
 use crate::matchfinder::tables::NEAR;
 
-use super::block::{Frequencies, Item};
 use super::offset::EXTRA;
+use super::token::{Frequencies, Token};
 use super::{ALIGNED, HEADERS, LENGTHS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
 
 /// How much more an item chosen by the optimal parser counts than one of the rough parse.
@@ -52,6 +52,12 @@ pub(super) const fn last(kind: u32, length: usize) -> Last {
     kind << 9 | length as u32
 }
 
+/// The length of one.
+#[inline(always)]
+pub(super) const fn last_length(last: Last) -> usize {
+    (last & 511) as usize
+}
+
 /// A cost in units of 2^-8 bits, times [`UNIT`], plus the item. All are whole numbers that a number with
 /// a floating point holds exactly; so they are kept as such because all processors have an instruction
 /// for the lesser of two of those.
@@ -86,17 +92,17 @@ impl Model {
         self.update();
     }
 
-    /// Starts from the items that make up `data`.
-    pub(super) fn seed_items(&mut self, items: &[Item], data: &[u8]) {
+    /// Starts from these items.
+    pub(super) fn seed_tokens(&mut self, tokens: &[Token]) {
         self.freqs = Frequencies::ZERO;
-        self.freqs.count(items, data);
+        self.freqs.count_all(tokens);
         self.update();
     }
 
     /// Counts an item chosen, which takes effect at the next [`Model::update`].
-    #[inline]
-    pub(super) fn learn(&mut self, item: Item, literal: u8) {
-        self.freqs.add_item(item, literal, WEIGHT);
+    #[inline(always)]
+    pub(super) fn learn(&mut self, token: Token) {
+        self.freqs.count(token, WEIGHT);
     }
 
     /// Sets costs from counts.

@@ -10,10 +10,11 @@ use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
 use crate::matchfinder::position::Position;
 
-use super::block::{BlockCoder, Item};
+use super::block::BlockCoder;
 use super::parse_lazy::{LazyParser, MAX_BLOCK};
 use super::split::{Grain, Splitter};
 use super::thorough::Thorough;
+use super::token::Token;
 use super::{e8, window_order};
 
 /// Chunks below this size are not tried: the codes alone would take more.
@@ -33,8 +34,8 @@ pub struct Compressor {
 
 #[derive(Debug)]
 enum Parser {
-    Lazy(Box<LazyParser<u16>>, Vec<Item>, Splitter),
-    LazyWide(Box<LazyParser<u32>>, Vec<Item>, Splitter),
+    Lazy(Box<LazyParser<u16>>, Vec<Token>, Splitter),
+    LazyWide(Box<LazyParser<u32>>, Vec<Token>, Splitter),
     Narrow(Box<Thorough<u16, { 1 << 14 }>>),
     Wide(Box<Thorough<u32, { 1 << 17 }>>),
 }
@@ -44,7 +45,7 @@ enum Parser {
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
     let parser = if level.0 < FIRST_THOROUGH {
-        4 * size + LazyParser::<u32>::memory() + Splitter::memory(Grain::COARSE)
+        8 * size + LazyParser::<u32>::memory() + Splitter::memory(Grain::COARSE)
     } else if chunk_size <= 1 << 16 {
         Thorough::<u16, { 1 << 14 }>::memory(size)
     } else {
@@ -135,7 +136,7 @@ impl Compressor {
 /// Compresses a chunk with the lazy parser.
 fn lazily<P: Position>(
     parser: &mut LazyParser<P>,
-    items: &mut Vec<Item>,
+    items: &mut Vec<Token>,
     splitter: &mut Splitter,
     buffer: &[u8],
     size: usize,
@@ -149,16 +150,16 @@ fn lazily<P: Position>(
     let mut pos = 0;
     while pos < size {
         items.clear();
-        let end = parser.block(window, pos, size, items);
-        let blocks = splitter.split(items, &buffer[pos..end]);
+        splitter.start((size - pos).min(MAX_BLOCK));
+        parser.block(window, &buffer[..size], pos, items, splitter);
+        let blocks = splitter.split();
         let mut rest = items.as_slice();
         for block in 0..blocks {
-            let (bytes, count) = splitter.extent(block);
-            let (_, freqs) = splitter.block(block);
-            let (these, others) = rest.split_at(count);
-            coder.write_counted(writer, these, &buffer[pos..pos + bytes], freqs);
+            let block = splitter.block(block);
+            let (these, others) = rest.split_at(block.items);
+            coder.write(writer, block.bytes, these, &block.freqs);
+            pos += block.bytes;
             rest = others;
-            pos += bytes;
         }
     }
 }

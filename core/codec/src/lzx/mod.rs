@@ -37,6 +37,7 @@ mod parse_optimal;
 mod seed;
 mod split;
 mod thorough;
+mod token;
 
 pub use decode::Decompressor;
 pub use encode::{Compressor, memory};

@@ -43,11 +43,9 @@ pub(super) const BASE: [u32; MAX_SLOTS] = {
 /// The slot of an adjusted offset (0, 1 and 2 are their own slots).
 #[inline(always)]
 pub(super) fn slot(adjusted: u32) -> usize {
-    if adjusted < 4 {
-        adjusted as usize
-    } else if adjusted < 1 << 18 {
-        let top = 31 - adjusted.leading_zeros();
-        (2 * top + (adjusted >> (top - 1) & 1)) as usize
+    if adjusted < 1 << 18 {
+        let top = 31 - (adjusted | 1).leading_zeros();
+        (2 * top + (adjusted >> top.saturating_sub(1) & 1)) as usize
     } else {
         34 + (adjusted >> 17) as usize
     }
@@ -75,6 +73,12 @@ impl Recent {
     #[inline(always)]
     pub(super) fn get(self, index: u32) -> u32 {
         (self.0 >> (Self::BITS * index) & Self::MASK) as u32
+    }
+
+    /// All three.
+    #[inline(always)]
+    pub(super) fn all(self) -> [usize; 3] {
+        [0, 1, 2].map(|index| self.get(index) as usize)
     }
 
     /// Whether an offset is in the queue.

@@ -28,9 +28,9 @@ use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::{Lanes, MatchCache, NEAR};
 
 use super::ahead::{Ahead, START, UNREACHED, Way, came};
-use super::block::{Item, item, item_length};
-use super::cost::{EXPLICIT, Model, Step, UNIT, last};
+use super::cost::{EXPLICIT, Model, Step, UNIT, last, last_length};
 use super::offset::{self, ADJUST, Recent};
+use super::token::Token;
 use super::{ALIGNED, MAX_MATCH, MIN_MATCH};
 
 /// The queue of each position is needed as long as a match can reach.
@@ -75,7 +75,7 @@ impl OptimalParser {
         8 * (size + REACH)
     }
 
-    /// Parses `block`, a range of the window, entered with the queue `recent`: sets `items`, and
+    /// Parses `block`, a range of the window, entered with the queue `recent`: sets `tokens`, and
     /// returns the queue after them.
     #[allow(clippy::too_many_arguments, reason = "one call site")]
     pub(super) fn parse<P: Position>(
@@ -87,7 +87,7 @@ impl OptimalParser {
         manner: Manner,
         start: usize,
         recent: Recent,
-        items: &mut Vec<Item>,
+        tokens: &mut Vec<Token>,
     ) -> Recent {
         let size = data.len();
         self.begin(size, recent);
@@ -123,10 +123,9 @@ impl OptimalParser {
             }
             stretch.stop = (stretch.at + manner.interval).min(size);
         }
-        self.trace(cache, start, size, items);
-        items
-            .iter()
-            .fold(recent, |queue, &item| queue.after(item >> 9))
+        self.trace(cache, data, start, tokens);
+        let matches = tokens.iter().filter_map(|token| token.adjusted());
+        matches.fold(recent, Recent::after)
     }
 
     /// Forgets all ways of the first `size` positions and puts the queue at the start.
@@ -163,7 +162,7 @@ impl OptimalParser {
             };
             self.ways[at] = way;
             let item = came(way);
-            let length = item_length(item);
+            let length = last_length(item);
             let from = at.wrapping_sub(length);
             let lane = block
                 .get(from)
@@ -260,8 +259,7 @@ impl OptimalParser {
     ) {
         let mut at = range.end;
         while at > range.start {
-            let item = self.step_back(cache, start, &mut at);
-            model.learn(item, data[at]);
+            model.learn(self.step_back(cache, data, start, &mut at));
         }
         model.update();
     }
@@ -270,32 +268,39 @@ impl OptimalParser {
     fn trace<P: Position>(
         &self,
         cache: &MatchCache<P>,
+        data: &[u8],
         start: usize,
-        size: usize,
-        items: &mut Vec<Item>,
+        tokens: &mut Vec<Token>,
     ) {
-        items.clear();
-        let mut at = size;
+        tokens.clear();
+        let mut at = data.len();
         while at > 0 {
-            items.push(self.step_back(cache, start, &mut at));
+            tokens.push(self.step_back(cache, data, start, &mut at));
         }
-        items.reverse();
+        tokens.reverse();
     }
 
     /// Moves `at` back over the item that the cheapest way to it ends with.
     #[inline(always)]
-    fn step_back<P: Position>(&self, cache: &MatchCache<P>, start: usize, at: &mut usize) -> Item {
+    fn step_back<P: Position>(
+        &self,
+        cache: &MatchCache<P>,
+        data: &[u8],
+        start: usize,
+        at: &mut usize,
+    ) -> Token {
         let last = came(self.ways[*at]);
-        let length = item_length(last);
+        let length = last_length(last);
         *at = at.saturating_sub(length.max(1));
-        item(
-            match last >> 9 {
-                EXPLICIT if length > NEAR => cache.far_offset(start + *at, length) + ADJUST,
-                EXPLICIT => lane_offset(cache.lanes(start + *at), length) + ADJUST,
-                index => index,
-            },
-            length,
-        )
+        if length <= 1 {
+            return Token::literal(data[*at]);
+        }
+        let adjusted = match last >> 9 {
+            EXPLICIT if length > NEAR => cache.far_offset(start + *at, length) + ADJUST,
+            EXPLICIT => lane_offset(cache.lanes(start + *at), length) + ADJUST,
+            index => index,
+        };
+        Token::matching(adjusted, length)
     }
 }
 

@@ -1,14 +1,13 @@
 //! A first, cheap parse over matches already found, to seed the cost model and the block splitting.
 
-use alloc::vec::Vec;
-
 use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::MatchCache;
 
 use crate::entropy::{BIT, log2};
 
-use super::block::{Item, LITERAL_ITEM, item, item_length};
 use super::offset::{ADJUST, Recent};
+use super::split::Splitter;
+use super::token::Token;
 
 /// Weights of the rough measure of what a match saves, from the data at hand: where literals are
 /// expensive, shorter and farther matches pay. Units are those of [`crate::entropy`].
@@ -44,7 +43,7 @@ impl Weights {
     }
 }
 
-/// Appends items for `pos..end`.
+/// Gives the items for `pos..end` to `splitter`.
 #[inline(never)]
 pub(super) fn parse<P: Position>(
     window: &P::Window,
@@ -53,38 +52,38 @@ pub(super) fn parse<P: Position>(
     pos: usize,
     end: usize,
     mut recent: Recent,
-    items: &mut Vec<Item>,
+    splitter: &mut Splitter,
 ) {
     let weights = Weights::of(data);
     let mut at = pos;
     let mut ahead = None;
     while at < end {
-        let (score, found) = match ahead.take() {
-            Some(pair) => pair,
+        let (score, adjusted, length) = match ahead.take() {
+            Some(found) => found,
             None => best(window, cache, at, end, recent, weights),
         };
+        let literal = Token::literal(data[at - pos]);
         if score <= 0 {
-            items.push(LITERAL_ITEM);
+            splitter.push(literal);
             at += 1;
             continue;
         }
-        let length = item_length(found);
         if length < 32 && at + 1 < end {
             let next = best(window, cache, at + 1, end, recent, weights);
             if next.0 > score + MARGIN {
-                items.push(LITERAL_ITEM);
+                splitter.push(literal);
                 at += 1;
                 ahead = Some(next);
                 continue;
             }
         }
-        items.push(found);
-        recent = recent.after(found >> 9);
+        splitter.push(Token::matching(adjusted, length));
+        recent = recent.after(adjusted);
         at += length;
     }
 }
 
-/// The match at `pos` that saves most, with a measure of that.
+/// The match at `pos` that saves most: a measure of that, the adjusted offset, the length.
 #[inline(always)]
 fn best<P: Position>(
     window: &P::Window,
@@ -93,16 +92,16 @@ fn best<P: Position>(
     end: usize,
     recent: Recent,
     weights: Weights,
-) -> (i32, Item) {
+) -> (i32, u32, usize) {
     let room = end - pos;
-    let mut best = (0, 0);
+    let mut best = (0, 0, 0);
     let (length, offset) = cache.longest(pos);
     if length >= 2 {
         let length = length.min(room);
         let bits = 31 - (offset | 1).leading_zeros() as i32;
         let score = weights.byte * length as i32 - bits * BIT as i32 - EXPLICIT;
         if length >= 2 {
-            best = (score, item(offset + ADJUST, length));
+            best = (score, offset + ADJUST, length);
         }
     }
     let word = P::load(window, P::new(pos));
@@ -116,7 +115,7 @@ fn best<P: Position>(
                 let length = (differ.trailing_zeros() as usize / 8).min(room);
                 let score = weights.byte * length as i32 - REPEATED;
                 if length >= 2 && score > best.0 {
-                    best = (score, item(index as u32, length));
+                    best = (score, index as u32, length);
                 }
             }
         }

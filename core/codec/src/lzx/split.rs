@@ -1,6 +1,6 @@
 //! Where to cut a chunk into blocks.
 //!
-//! A first parse is cut into segments; as long as merging some neighbours saves more on the headers
+//! The items of a first parse are counted by segments; as long as merging some neighbours saves more on the headers
 //! than it costs in coding two kinds of data with one code, the best such pair is merged. Costs are
 //! entropies, headers are estimated from the number of symbols in use.
 
@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use crate::entropy::{BIT, log2, times_log2};
 
-use super::block::{Frequencies, Item, item_length};
 use super::offset;
+use super::token::{Frequencies, Token};
 use super::{HEADERS, LITERALS};
 
 /// How finely to look.
@@ -40,12 +40,16 @@ impl Grain {
 const HEADER: i64 = 500;
 const PER_SYMBOL: i64 = 4;
 
+/// Some items.
 #[derive(Clone, Debug)]
-struct Segment {
-    items: usize,
-    bytes: usize,
+pub(super) struct Segment {
+    /// Their number.
+    pub(super) items: usize,
+    /// The bytes they stand for.
+    pub(super) bytes: usize,
     cost: i64,
-    freqs: Frequencies,
+    /// Their symbols.
+    pub(super) freqs: Frequencies,
 }
 
 impl Segment {
@@ -55,6 +59,10 @@ impl Segment {
         cost: 0,
         freqs: Frequencies::ZERO,
     };
+
+    fn clear(&mut self) {
+        self.clone_from(&Segment::EMPTY);
+    }
 }
 
 /// Working space for splitting.
@@ -63,6 +71,11 @@ pub(super) struct Splitter {
     grain: Grain,
     /// Size of the main alphabet.
     symbols: usize,
+    /// The smallest segment that is closed before the end.
+    target: usize,
+    /// Bytes from the start of the open segment.
+    rest: usize,
+    open: Segment,
     segments: Vec<Segment>,
     /// Those that are left, in order.
     left: Vec<usize>,
@@ -75,6 +88,9 @@ impl Splitter {
         Splitter {
             grain,
             symbols: LITERALS + HEADERS * offset::slots(order),
+            target: 0,
+            rest: 0,
+            open: Segment::EMPTY,
             segments: vec![Segment::EMPTY; grain.segments + 1],
             left: Vec::with_capacity(grain.segments + 1),
             gains: Vec::with_capacity(grain.segments + 1),
@@ -86,28 +102,48 @@ impl Splitter {
         (grain.segments + 1) * (size_of::<Segment>() + size_of::<usize>() + size_of::<i64>())
     }
 
-    /// Cuts the items of `data` into blocks and returns the number of blocks.
-    pub(super) fn split(&mut self, items: &[Item], data: &[u8]) -> usize {
+    /// Begins with `size` bytes.
+    pub(super) fn start(&mut self, size: usize) {
         self.left.clear();
-        let target = (data.len() / self.grain.segments + 1).max(self.grain.least);
-        let (mut first, mut start, mut pos) = (0, 0, 0);
-        for (index, &item) in items.iter().enumerate() {
-            pos += item_length(item);
-            let last = index + 1 == items.len();
-            if last || (pos - start >= target && data.len() - pos >= self.grain.least) {
-                let Some(segment) = self.segments.get_mut(self.left.len()) else {
-                    break;
-                };
-                segment.items = index + 1 - first;
-                segment.bytes = pos - start;
-                segment.freqs.clone_from(&Frequencies::ZERO);
-                segment
-                    .freqs
-                    .count(&items[first..=index], &data[start..pos]);
-                segment.cost = cost(&segment.freqs, &Frequencies::ZERO, self.symbols);
-                self.left.push(self.left.len());
-                (first, start) = (index + 1, pos);
-            }
+        self.open.clear();
+        self.rest = size;
+        self.target = (size / self.grain.segments + 1).max(self.grain.least);
+    }
+
+    /// Takes the next item.
+    #[inline(always)]
+    pub(super) fn push(&mut self, token: Token) {
+        self.open.freqs.count(token, 1);
+        self.open.items += 1;
+        self.open.bytes += token.length();
+        if self.open.bytes >= self.target {
+            self.close();
+        }
+    }
+
+    /// Ends a segment, unless what is left would be too small for one.
+    fn close(&mut self) {
+        if self.rest >= self.open.bytes + self.grain.least {
+            self.seal();
+        }
+    }
+
+    /// Makes a segment of the items since the last one.
+    fn seal(&mut self) {
+        let open = &mut self.open;
+        self.rest -= open.bytes;
+        open.cost = cost(&open.freqs, &Frequencies::ZERO, self.symbols);
+        if let Some(segment) = self.segments.get_mut(self.left.len()) {
+            segment.clone_from(open);
+            self.left.push(self.left.len());
+        }
+        open.clear();
+    }
+
+    /// Cuts the items since [`Splitter::start`] into blocks and returns the number of blocks.
+    pub(super) fn split(&mut self) -> usize {
+        if self.open.items > 0 {
+            self.seal();
         }
         self.gains.clear();
         for i in 1..self.left.len() {
@@ -135,12 +171,6 @@ impl Splitter {
         self.left.len()
     }
 
-    /// Size of a block in bytes and in items.
-    pub(super) fn extent(&self, index: usize) -> (usize, usize) {
-        let segment = &self.segments[self.left[index]];
-        (segment.bytes, segment.items)
-    }
-
     fn gain(&self, i: usize) -> i64 {
         let (a, b) = (
             &self.segments[self.left[i]],
@@ -149,10 +179,9 @@ impl Splitter {
         a.cost + b.cost - cost(&a.freqs, &b.freqs, self.symbols)
     }
 
-    /// Size of a block in bytes, and its symbols.
-    pub(super) fn block(&self, index: usize) -> (usize, &Frequencies) {
-        let segment = &self.segments[self.left[index]];
-        (segment.bytes, &segment.freqs)
+    /// A block.
+    pub(super) fn block(&self, index: usize) -> &Segment {
+        &self.segments[self.left[index]]
     }
 }
 

@@ -8,11 +8,12 @@ use crate::bits::BitWriter;
 use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::{Effort, MatchCache, TableFinder};
 
-use super::block::{BlockCoder, Item};
+use super::block::BlockCoder;
 use super::cost::Model;
 use super::offset::{self, Recent};
 use super::parse_optimal::{Manner, OptimalParser};
 use super::split::{Grain, Splitter};
+use super::token::{Frequencies, Token};
 use super::{MAX_MATCH, seed, window_order};
 
 /// Matches are found and held for this many bytes at a time.
@@ -26,7 +27,7 @@ pub(super) struct Thorough<P: Position, const N: usize> {
     splitter: Splitter,
     parser: OptimalParser,
     model: Model,
-    items: Vec<Item>,
+    tokens: Vec<Token>,
     effort: Effort,
     manner: Manner,
     passes: u32,
@@ -47,7 +48,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             splitter: Splitter::new(Grain::FINE, window_order(chunk_size)),
             parser: OptimalParser::new(segment),
             model: Model::new(offset::slots(window_order(chunk_size))),
-            items: Vec::with_capacity(segment),
+            tokens: Vec::with_capacity(segment),
             effort: Effort {
                 depth: match level {
                     ..45 => 2,
@@ -84,7 +85,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             + MatchCache::<P>::memory(segment)
             + Splitter::memory(Grain::FINE)
             + OptimalParser::memory(segment)
-            + size_of::<Item>() * segment
+            + size_of::<Token>() * segment
     }
 
     /// Compresses the chunk at the start of `buffer`, which is as long as a window of `P`.
@@ -105,7 +106,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             let end = size.min(pos + SEGMENT);
             self.finder
                 .fill(window, pos, end, self.effort, &mut self.cache);
-            self.items.clear();
+            self.splitter.start(end - pos);
             seed::parse(
                 window,
                 &buffer[pos..end],
@@ -113,19 +114,19 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                 pos,
                 end,
                 recent,
-                &mut self.items,
+                &mut self.splitter,
             );
-            let blocks = self.splitter.split(&self.items, &buffer[pos..end]);
+            let blocks = self.splitter.split();
             for block in 0..blocks {
-                let (bytes, freqs) = self.splitter.block(block);
-                self.model.seed(freqs);
-                let range = pos..pos + bytes;
+                let rough = self.splitter.block(block);
+                self.model.seed(&rough.freqs);
+                let range = pos..pos + rough.bytes;
                 let data = &buffer[range.clone()];
                 let mut after = recent;
                 for pass in 0..self.passes {
                     let mut manner = self.manner;
                     if pass > 0 {
-                        self.model.seed_items(&self.items, data);
+                        self.model.seed_tokens(&self.tokens);
                         manner.interval = usize::MAX;
                         manner.warm_up = 0;
                     }
@@ -137,11 +138,13 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                         manner,
                         pos,
                         recent,
-                        &mut self.items,
+                        &mut self.tokens,
                     );
                 }
                 recent = after;
-                coder.write(writer, &self.items, data);
+                let mut freqs = Frequencies::ZERO;
+                freqs.count_all(&self.tokens);
+                coder.write(writer, data.len(), &self.tokens, &freqs);
                 pos = range.end;
             }
         }

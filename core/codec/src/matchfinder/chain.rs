@@ -10,7 +10,7 @@ use alloc::vec;
 use super::position::Position;
 
 /// Sizes of the tables: for hashes of three and of four bytes.
-const HEADS3: usize = 1 << 14;
+const HEADS3: usize = 1 << 13;
 const HEADS4: usize = 1 << 17;
 
 /// A match: the longest found, at the smallest offset of that length.
@@ -18,6 +18,15 @@ const HEADS4: usize = 1 << 17;
 pub(crate) struct Match {
     pub(crate) length: usize,
     pub(crate) offset: usize,
+}
+
+/// How far to look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Positions to look at.
+    pub(crate) depth: u32,
+    /// A match of at least this length is good enough.
+    pub(crate) nice: usize,
 }
 
 /// See the module's page.
@@ -64,9 +73,8 @@ impl<P: Position> ChainFinder<P> {
     }
 
     #[inline(always)]
-    fn insert(&mut self, window: &P::Window, pos: P) -> (P, P) {
+    fn insert(&mut self, word: u32, pos: P) -> (P, P) {
         const FACTOR: u32 = 0x9e37_79b1;
-        let word = P::load_half(window, pos);
         let h3 = (word << 8).wrapping_mul(FACTOR) >> (32 - HEADS3.ilog2());
         let h4 = word.wrapping_mul(FACTOR) >> (32 - HEADS4.ilog2());
         let c3 = core::mem::replace(&mut self.head3[h3 as usize & self.mask3], pos);
@@ -76,27 +84,27 @@ impl<P: Position> ChainFinder<P> {
     }
 
     /// Adds `count` positions from `pos` on without searching.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip(&mut self, window: &P::Window, pos: usize, count: usize) {
         for at in pos..pos + count {
-            self.insert(window, P::new(at));
+            let at = P::new(at);
+            self.insert(P::load_half(window, at), at);
         }
     }
 
-    /// Adds position `pos` (not 0) and looks at up to `depth` earlier ones for a match that is longer
-    /// than `than` and at most `most` bytes; stops at one of `nice` bytes. Returns a length of at most
-    /// `than` if there is none.
-    #[inline]
+    /// Adds position `pos` (not 0) and looks for a match that is longer than `than` and at most `most`
+    /// bytes. If there is none the offset is 0.
+    #[inline(always)]
     pub(crate) fn find(
         &mut self,
         window: &P::Window,
         pos: usize,
         than: usize,
         most: usize,
-        nice: usize,
-        mut depth: u32,
+        effort: Effort,
     ) -> Match {
-        let (c3, mut candidate) = self.insert(window, P::new(pos));
+        let word = P::load_half(window, P::new(pos));
+        let (c3, mut candidate) = self.insert(word, P::new(pos));
         let mut best = Match {
             length: than,
             offset: 0,
@@ -104,40 +112,39 @@ impl<P: Position> ChainFinder<P> {
         if than >= most {
             return best;
         }
-        let word = P::load_half(window, P::new(pos));
-        if than < 3 && most >= 3 && (P::load_half(window, c3) ^ word) << 8 == 0 && c3.get() < pos {
-            best = Match {
-                length: 3,
-                offset: pos - c3.get(),
-            };
-        }
-        if most < 4 {
-            return best;
-        }
+        let nice = effort.nice.min(most);
         // A longer match must agree in the four bytes that end one past the best.
-        let mut end = best.length.max(3) - 3;
+        let mut end = than.max(3) - 3;
         let mut ending = P::load_half(window, P::new(pos + end));
-        let mut limit = pos;
-        while candidate.get() < limit && depth > 0 {
-            depth -= 1;
-            limit = candidate.get();
-            if P::load_half(window, P::new(limit + end)) == ending
+        let mut depth = effort.depth;
+        // Chains end at position 0.
+        while candidate.get() != 0 && depth > 0 {
+            let at = candidate.get();
+            if P::load_half(window, P::new(at + end)) == ending
                 && P::load_half(window, candidate) == word
             {
-                let length = P::match_length(window, pos, limit, 4, most);
+                let length = P::match_length(window, pos, at, 4, most);
                 if length > best.length {
                     best = Match {
                         length,
-                        offset: pos - limit,
+                        offset: pos - at,
                     };
-                    if length >= nice || length >= most {
+                    if length >= nice {
                         return best;
                     }
                     end = length - 3;
                     ending = P::load_half(window, P::new(pos + end));
                 }
             }
+            depth -= 1;
             candidate = candidate.next(&self.prev);
+        }
+        let has_three = (P::load_half(window, c3) ^ word) << 8 == 0;
+        if best.length < 3 && has_three {
+            best = Match {
+                length: most.min(3),
+                offset: pos - c3.get(),
+            };
         }
         best
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::Level;
-use crate::matchfinder::chain::{ChainFinder, Match};
+use crate::matchfinder::chain::{ChainFinder, Effort, Match};
 use crate::matchfinder::position::Position;
 
 use super::encode::{Item, item, match_symbol};
@@ -85,9 +85,11 @@ impl LazyParser {
     }
 
     fn find(&mut self, window: &Window, at: usize, size: usize, than: usize, depth: u32) -> Match {
-        let found = self
-            .finder
-            .find(window, at, than, size - at, self.nice, depth);
+        let effort = Effort {
+            depth,
+            nice: self.nice,
+        };
+        let found = self.finder.find(window, at, than, size - at, effort);
         if found.offset == 0 || (found.length == 3 && found.offset > 4096) {
             Match::default()
         } else {
