@@ -317,3 +317,42 @@ fn every_spelling_of_an_option() {
         assert_no_semantic_difference(&programs.1, &ours, &theirs);
     }
 }
+
+/// What some of Microsoft's programs cannot read is warned of, but not under wimlib's names.
+#[test]
+fn archives_that_not_every_windows_reads() {
+    let source = Source::new(&fixed::everything());
+    let own = Imager::plain();
+    let said = |imager: &Imager, verb: &str, more: &[&str]| {
+        let wim = source.scratch.join("a.wim");
+        let call = imager.call([verb]).arg(&source.path).arg(&wim);
+        let run = call.args(["new", "--norpfix"]).args(more).run().ok();
+        source.before.restore_times();
+        run.err()
+    };
+    const WARNING: &str = "Microsoft's software may not read this WIM: ";
+    for (more, expected) in [
+        (&["--compress=lzms"][..], "LZMS needs Windows 8.1"),
+        (
+            &["--solid", "--compress=lzx"],
+            "solid resources need Windows 8.1",
+        ),
+        (
+            &["--compress=xpress", "--chunk-size=4K"],
+            "4 KiB need Windows 8.1",
+        ),
+        (&["--chunk-size=64K"], "not of 64 KiB"),
+        (&["--unix-data"], "UNIX data is known to"),
+    ] {
+        let text = said(&own, "capture", more);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(WARNING)).collect();
+        assert!(lines.len() == 1 && lines[0].contains(expected), "{text}");
+        assert!(!said(&Imager::drop_in(), "capture", more).contains(WARNING));
+    }
+    assert_eq!(said(&own, "capture", &[]), "");
+    // What the archive is already is not said again.
+    said(&own, "capture", &["--compress=lzms"]);
+    let wim = source.scratch.join("a.wim");
+    let call = own.append(&source.path, &wim, "more", &Options::default());
+    assert_eq!(call.args(["--norpfix"]).run().ok().err(), "");
+}

@@ -12,6 +12,7 @@
 
 mod args;
 mod choices;
+mod compatibility;
 mod failure;
 mod host;
 mod invocation;

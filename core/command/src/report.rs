@@ -43,6 +43,7 @@ pub fn print_line(host: &dyn Host, object: &Value) {
 pub struct Reporter<'a> {
     host: &'a dyn Host,
     command: &'static str,
+    compat: Compat,
     style: Style,
     verbose: bool,
     /// Information goes to standard error, because data goes to standard output.
@@ -73,6 +74,7 @@ impl<'a> Reporter<'a> {
         Self {
             host,
             command: invocation.verb,
+            compat: invocation.compat,
             style,
             verbose: false,
             to_stderr: false,
@@ -142,6 +144,13 @@ impl<'a> Reporter<'a> {
                 text.replace('\n', "\n          ")
             )),
             _ => console.err(&format!("WARNING: {}\n", text.replace('\n', "\n         "))),
+        }
+    }
+
+    /// A warning that wimlib does not write, so under its names it is not written.
+    pub fn caution(&self, text: &str) {
+        if self.compat == Compat::Seed {
+            self.warning(text);
         }
     }
 

@@ -16,6 +16,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 use super::archive;
 use super::destination::Destination;
 use crate::choices;
+use crate::compatibility::{self, UnixData};
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
 use crate::report::Reporter;
@@ -257,6 +258,11 @@ impl NewWriter<'_> {
             workers: self.workers,
             observer: self.reporter,
         };
+        let before = match from {
+            Beginning::Empty => None,
+            Beginning::Archive(archive, _) => Some(archive),
+        };
+        compatibility::warn(before, self.options, UnixData::Unchanged, self.reporter);
         choices::announce(means.options, means.workers.threads(), self.reporter);
         let size = match to.layout() {
             Layout::Pipable => {

@@ -11,6 +11,7 @@ use super::Job;
 use super::request::Space;
 use super::subject::Subject;
 use crate::choices::{self, announce};
+use crate::compatibility;
 use crate::failure::Failure;
 use crate::host::Lock;
 use crate::verbs::archive;
@@ -47,6 +48,7 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
     if archive.header().layout == Layout::Seekable && layout(job, &archive) == Layout::Pipable {
         reporter.warning(PIPABLE_WARNING);
     }
+    compatibility::warn(Some(&archive), &options, request.unix_data(), reporter);
     announce(&options, workers.threads(), reporter);
     let (sources, bases) = (subject.sources(), subject.bases());
     let image = subject.image(scanned, &sources, &bases);

@@ -7,6 +7,7 @@ use wimforge_core::write::pipable::{self, Contents};
 use super::Job;
 use super::subject::Subject;
 use crate::choices::announce;
+use crate::compatibility;
 use crate::failure::Failure;
 use crate::host::Lock;
 use crate::verbs::destination::Destination;
@@ -34,6 +35,7 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
     if destination.layout() == Layout::Pipable {
         reporter.warning(PIPABLE_WARNING);
     }
+    compatibility::warn(None, &options, request.unix_data(), reporter);
     announce(&options, workers.threads(), reporter);
     let (sources, bases) = (subject.sources(), subject.bases());
     let image = subject.image(scanned, &sources, &bases);

@@ -13,6 +13,7 @@ use wimforge_core::write::{IntegrityChoice, SolidOptions, WriteOptions};
 use wimforge_core::{Error, ErrorKind, Result};
 
 use crate::choices::{self, contradiction};
+use crate::compatibility::UnixData;
 use crate::failure::Failure;
 use crate::host::{Host, SourceKind, SourceOptions};
 use crate::invocation::Invocation;
@@ -161,6 +162,14 @@ impl Request {
     /// The time now.
     pub fn now(&self, host: &dyn Host) -> FileTime {
         self.epoch.unwrap_or_else(|| host.now())
+    }
+
+    /// Whether files get owner, group and mode.
+    pub fn unix_data(&self) -> UnixData {
+        match self.tree.unix_data {
+            UnixDataForm::None => UnixData::Unchanged,
+            UnixDataForm::Item | UnixDataForm::Stream => UnixData::Added,
+        }
     }
 
     /// How sources are opened.
