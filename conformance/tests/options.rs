@@ -318,6 +318,57 @@ fn every_spelling_of_an_option() {
     }
 }
 
+/// Packed together where it is, and what cannot be.
+#[test]
+fn compaction_in_place() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&fixed::everything());
+    let more = Source::new(&fixed::wide(20));
+    let wims = [&wimforge, &wimlib].map(|imager| {
+        let name = format!("{imager}.wim");
+        let wim = source.captured(imager, &name, &Options::default());
+        let options = Options::default();
+        for name in ["second", "third"] {
+            imager.append(&more.path, &wim, name, &options).run().ok();
+            more.before.restore_times();
+        }
+        wim
+    });
+    let both_run = |line: &[&str], code: i32| {
+        for (imager, wim) in [&wimforge, &wimlib].iter().zip(&wims) {
+            let before = fs::read(wim).expect("read");
+            let call = imager.call([line[0]]).arg(wim);
+            let run = call.args(&line[1..]).arg("--unsafe-compact").run();
+            assert_eq!(run.code(), code, "{run}");
+            if code == 85 {
+                assert!(before == fs::read(wim).expect("read"), "{run}");
+            }
+        }
+    };
+    both_run(&["optimize", "--recompress"], 85);
+    both_run(&["optimize", "--compress=xpress"], 85);
+    both_run(&["optimize", "--pipable"], 85);
+    for line in [
+        &["optimize"][..],
+        &["delete", "1"],
+        &["update", "1", "--command=delete '/file 3'"],
+        &["optimize", "--check"],
+    ] {
+        both_run(line, 0);
+        assert_no_semantic_difference(&wimlib, &wims[0], &wims[1]);
+        // A whole new file is no smaller.
+        let anew = source.scratch.join("anew.wim");
+        fs::copy(&wims[0], &anew).expect("copy");
+        wimforge.call(["optimize"]).arg(&anew).run().ok();
+        let size = |wim: &Path| fs::metadata(wim).expect("stat").len();
+        assert_eq!(size(&wims[0]), size(&anew), "{line:?}");
+        wimforge.verify(&wims[0]).ok();
+        wimlib.verify(&wims[0]).ok();
+    }
+}
+
 /// What some of Microsoft's programs cannot read is warned of, but not under wimlib's names.
 #[test]
 fn archives_that_not_every_windows_reads() {

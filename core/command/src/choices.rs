@@ -1,11 +1,14 @@
 //! Choices that several commands offer about the archive they write, and how they are typed.
 
+use std::sync::Arc;
+
 use clap::ArgMatches;
 use wimforge_codec::Format;
+use wimforge_core::archive::{Archive, OpenOptions};
 use wimforge_core::format::{Compression, Layout};
-use wimforge_core::port::{Event, Observer};
+use wimforge_core::port::{Event, Observer, Storage};
 use wimforge_core::time::FileTime;
-use wimforge_core::write::{IntegrityChoice, WriteOptions};
+use wimforge_core::write::{self, IntegrityChoice, WriteOptions};
 use wimforge_core::{Error, ErrorKind, Result};
 
 use crate::failure::Failure;
@@ -36,6 +39,56 @@ pub fn integrity(matches: &ArgMatches) -> Result<IntegrityChoice, Failure> {
         (false, true) => Ok(IntegrityChoice::Omit),
         (false, false) => Ok(IntegrityChoice::Keep),
     }
+}
+
+/// What becomes of the space that is not used any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// It stays; the change is fast and safe.
+    Left,
+    /// A whole new file is written without it.
+    Rebuilt,
+    /// The file is packed together where it is, which is not safe.
+    Compacted,
+}
+
+/// What was asked for with `--unsafe-compact` or `--rebuild`.
+pub fn space(matches: &ArgMatches) -> Space {
+    match (
+        is_set(matches, "unsafe-compact"),
+        is_set(matches, "rebuild"),
+    ) {
+        (true, _) => Space::Compacted,
+        (false, true) => Space::Rebuilt,
+        (false, false) => Space::Left,
+    }
+}
+
+/// What cannot be packed together where it is, because it has to be written anew.
+///
+/// # Errors
+/// [`ErrorKind::CannotCompact`]; so that nothing is begun that cannot be ended.
+pub fn check_compactable(archive: &Archive, layout: Layout, wanted: Compression) -> Result<()> {
+    let impossible = |what| Err(Error::new(ErrorKind::CannotCompact, what));
+    let header = archive.header();
+    match (header.layout, layout) {
+        (Layout::Seekable, Layout::Seekable) if wanted == header.compression => {
+            write::check_compactable(archive)
+        }
+        (Layout::Seekable, Layout::Seekable) => {
+            impossible("other compression and --unsafe-compact do not go together")
+        }
+        _ => impossible("a pipable WIM cannot be compacted in place"),
+    }
+}
+
+/// Packs an archive together, all of which was changed before and is safe until then.
+///
+/// # Errors
+/// What the storage returns; the archive is damaged then.
+pub fn compact(storage: Arc<dyn Storage + Send>, reporter: &Reporter<'_>) -> Result<u64> {
+    let archive = Archive::open(storage, &OpenOptions::default())?;
+    write::compact(archive, IntegrityChoice::Keep, reporter)
 }
 
 /// A flag that says yes, or its opposite that says no.

@@ -234,7 +234,8 @@ fn compressing(command: Command) -> Command {
 pub(super) fn unsafe_compact() -> Arg {
     flag(
         "unsafe-compact",
-        "Leave no holes; unlike wimlib, the archive is written anew, so nothing can be lost",
+        "Pack the WIM together where it is, without room for a second copy. Only when the change is safe in \
+         the file does that begin, but a crash in the middle of it damages the WIM",
     )
 }
 

@@ -4,6 +4,7 @@ use wimforge_core::write::{Change, Rebuild};
 
 use super::archive::{self, Selected};
 use super::modify::Session;
+use crate::choices::{self, Space};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
@@ -20,11 +21,12 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         Selected::One(index) => vec![index],
         Selected::All => (1..=archive.xml.image_count() as u32).collect(),
     };
-    if matches.get_flag("soft") {
+    let space = choices::space(matches);
+    if matches.get_flag("soft") || space == Space::Compacted {
         let read = |index| archive::read_image(archive, index, &reporter);
         let trees = images.into_iter().map(|index| Ok((index, read(index)?)));
         let trees = trees.collect::<Result<_, Failure>>()?;
-        session.change(Change::Delete(trees))?;
+        session.change_with(space, Change::Delete(trees))?;
     } else {
         let plan = Rebuild {
             without: images,

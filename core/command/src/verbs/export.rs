@@ -2,12 +2,13 @@
 
 use wimforge_core::archive::Archive;
 use wimforge_core::format::Layout;
-use wimforge_core::write::{Change, Existing, Rebuild};
+use wimforge_core::write::{Change, Existing};
 use wimforge_core::{Error, ErrorKind};
 
 use super::archive::{self, Selected};
 use super::destination::Destination;
 use super::modify::{Beginning, NewWriter, PIPABLE_WARNING, Session, Writing};
+use crate::choices::{self, Space};
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
 use crate::invocation::Invocation;
@@ -75,12 +76,11 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
             old.name()
         )));
     }
-    let is_rebuilt = matches.get_flag("rebuild") || matches.get_flag("unsafe-compact");
-    if is_rebuilt || wanted != old {
-        session.rebuild(&Rebuild::default(), change)?;
-    } else {
-        session.change(change)?;
-    }
+    let space = match choices::space(matches) {
+        Space::Left if wanted != old => Space::Rebuilt,
+        asked => asked,
+    };
+    session.change_with(space, change)?;
     reporter.end_line();
     Ok(0)
 }

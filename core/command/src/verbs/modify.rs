@@ -15,7 +15,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 
 use super::archive;
 use super::destination::Destination;
-use crate::choices;
+use crate::choices::{self, Space};
 use crate::compatibility::{self, UnixData};
 use crate::failure::Failure;
 use crate::host::{Host, Lock};
@@ -195,6 +195,33 @@ impl<'a> Session<'a> {
                 draft.finish(&*storage, self.reporter)
             }
         }
+    }
+
+    /// Changes the archive, and leaves no more unused space in it than was asked for.
+    pub fn change_with(self, space: Space, change: Change<'_>) -> Result<u64> {
+        match space {
+            Space::Left => self.change(change),
+            Space::Rebuilt => self.rebuild(&Rebuild::default(), change),
+            Space::Compacted => self.change_and_compact(change),
+        }
+    }
+
+    /// Changes the archive in place, and then packs it together where it is.
+    fn change_and_compact(self, change: Change<'_>) -> Result<u64> {
+        if self.writing.recompress != Recompress::WhereNeeded {
+            let what = "--unsafe-compact cannot compress anything again";
+            return Err(Error::new(ErrorKind::CannotCompact, what));
+        }
+        choices::check_compactable(&self.archive, self.layout(), self.options.compression)?;
+        let storage = std::sync::Arc::clone(self.archive.storage());
+        let (reporter, integrity) = (self.reporter, self.options.integrity);
+        match (&change, integrity) {
+            (Change::Nothing, IntegrityChoice::Keep) => drop(self),
+            _ => {
+                self.change(change)?;
+            }
+        }
+        choices::compact(storage, reporter)
     }
 
     /// Writes the archive anew, in the layout that it has unless another one is wanted, changes it, and

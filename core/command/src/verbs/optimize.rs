@@ -5,6 +5,7 @@ use std::path::Path;
 use wimforge_core::write::{Change, Rebuild};
 
 use super::modify::Session;
+use crate::choices::{self, Space};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
@@ -22,12 +23,18 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         "\"{name}\" original size: {}",
         amount(before, before)
     ));
-    let plan = Rebuild {
-        recompress: session.writing.recompress,
-        ..Rebuild::default()
+    let path = session.path.clone();
+    let after = match choices::space(matches) {
+        Space::Compacted => session.change_with(Space::Compacted, Change::Nothing)?,
+        Space::Left | Space::Rebuilt => {
+            let plan = Rebuild {
+                recompress: session.writing.recompress,
+                ..Rebuild::default()
+            };
+            session.rebuild(&plan, Change::Nothing)?
+        }
     };
-    let after = session.rebuild(&plan, Change::Nothing)?;
-    tell(&reporter, &session.path, before, after);
+    tell(&reporter, &path, before, after);
     Ok(0)
 }
 

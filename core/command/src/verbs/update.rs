@@ -10,7 +10,7 @@ use wimforge_core::scan::{
     Depth, Missing, OutsideLinks, Overlay, ScanOptions, Scanned, Scanner, UnixDataForm,
 };
 use wimforge_core::time::FileTime;
-use wimforge_core::write::{self, ChangedImage, Rebuild, fill_in_sizes};
+use wimforge_core::write::{self, ChangedImage, fill_in_sizes};
 use wimforge_core::{Error, ErrorKind};
 
 use super::modify::Session;
@@ -57,11 +57,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         latest_time: epoch,
     };
     let change = write::Change::Replace(Box::new(changed));
-    if matches.get_flag("rebuild") || matches.get_flag("unsafe-compact") {
-        session.rebuild(&Rebuild::default(), change)?;
-    } else {
-        session.change(change)?;
-    }
+    session.change_with(choices::space(matches), change)?;
     reporter.end_line();
     Ok(0)
 }

@@ -118,7 +118,7 @@ fn old_end(header: &Header) -> u64 {
 
 /// Piece size of the new integrity table, if there is to be one, with a recorder that knows the
 /// pieces of the old table that stay as they are.
-fn integrity_plan(
+pub(super) fn integrity_plan(
     archive: &Archive,
     choice: IntegrityChoice,
     start: u64,

@@ -1,5 +1,6 @@
 //! Capture and append as wholes, over memory.
 
+mod compact;
 mod solid;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use wimforge_codec::{Format, Level};
 
-use super::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, append, capture, rebuild};
+use super::{
+    CaptureSummary, IntegrityChoice, NewImage, Rebuild, WriteOptions, append, capture, rebuild,
+};
 use crate::archive::verify::{VerifyOptions, verify};
 use crate::archive::{Archive, OpenOptions};
 use crate::format::{Compression, Guid};
@@ -477,6 +480,49 @@ fn an_append_that_dies_anywhere_leaves_the_old_images() {
         }
     }
     assert!(survived > 5, "only {survived} points of failure");
+}
+
+#[test]
+fn a_pipable_archive_that_dies_anywhere_is_none() {
+    use super::pipable::{self, Contents, Destination};
+
+    let mut source = MemorySource::new();
+    source.file("a", text(100_000)).file("b", noise(4, 900_000));
+    let old = captured(&source, &options(LZX));
+    let mut died = 0;
+    // A new one, and one that an archive is written into together with a new image.
+    for appended in [None, Some(open(old))] {
+        for steps in 0.. {
+            let storage = Dying {
+                inner: MemoryStorage::default(),
+                left: AtomicU64::new(steps),
+                torn: 1000,
+            };
+            let contents = match &appended {
+                None => Contents::default(),
+                Some(archive) => Contents::rebuild(archive, &Rebuild::default()).unwrap(),
+            };
+            let scanned = scan(&source, OnUnreadable::Fail, &Silent);
+            let sources: [&dyn crate::port::Source; 1] = [&source];
+            let contents = contents.with(image("new", scanned, &sources));
+            let to = Destination::File(&storage);
+            let written = pipable::write(to, contents, &options(LZX), &Inline, &Silent);
+            let bytes = storage.inner.bytes();
+            let opened = Archive::open(
+                Arc::new(MemoryStorage::new(bytes.clone())),
+                &OpenOptions::default(),
+            );
+            if opened.is_ok() {
+                assert_sound(bytes);
+            }
+            if written.is_ok() {
+                assert!(opened.is_ok());
+                break;
+            }
+            died += 1;
+        }
+    }
+    assert!(died > 5, "only {died} points of failure");
 }
 
 #[test]

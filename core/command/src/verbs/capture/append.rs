@@ -1,16 +1,17 @@
 //! An image added to an archive that exists: in place, or by writing the archive anew.
 
+use std::sync::Arc;
+
+use wimforge_core::Result;
 use wimforge_core::archive::Archive;
 use wimforge_core::format::Layout;
 use wimforge_core::port::FileIdentity;
 use wimforge_core::write::pipable::{self, Contents};
 use wimforge_core::write::{self, Scope, WriteOptions};
-use wimforge_core::{Error, ErrorKind, Result};
 
 use super::Job;
-use super::request::Space;
 use super::subject::Subject;
-use crate::choices::{self, announce};
+use crate::choices::{self, Space, announce};
 use crate::compatibility;
 use crate::failure::Failure;
 use crate::host::Lock;
@@ -52,7 +53,8 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
     announce(&options, workers.threads(), reporter);
     let (sources, bases) = (subject.sources(), subject.bases());
     let image = subject.image(scanned, &sources, &bases);
-    let summary = match &mut anew {
+    let storage = Arc::clone(archive.storage());
+    let mut summary = match &mut anew {
         None => write::append(archive, image, &options, &*workers, reporter)?,
         Some(to) if to.layout() == Layout::Pipable => {
             let contents = Contents::of(&archive, Scope::OwnFile)?.with(image);
@@ -65,6 +67,9 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
     };
     if let Some(destination) = anew {
         destination.commit(host)?;
+    } else if request.space == Space::Compacted {
+        // Only now, when the image is safe.
+        summary.size = choices::compact(storage, reporter)?;
     }
     job.finish(&summary)
 }
@@ -94,12 +99,12 @@ fn destination(
     let stays_ordinary = old.layout == Layout::Seekable && layout == Layout::Seekable;
     let is_recompressed = options.compression != old.compression;
     match job.request.space {
-        Space::Compacted if !stays_ordinary => {
-            let what = "a pipable WIM cannot be compacted in place";
-            return Err(Error::new(ErrorKind::CannotCompact, what));
+        Space::Compacted => {
+            choices::check_compactable(archive, layout, options.compression)?;
+            return Ok(None);
         }
         Space::Left if stays_ordinary && !is_recompressed => return Ok(None),
-        Space::Left | Space::Rebuilt | Space::Compacted => {}
+        Space::Left | Space::Rebuilt => {}
     }
     let wimfile = &job.request.wimfile;
     Destination::open(job.host, wimfile, Some(layout), Lock::Held).map(Some)

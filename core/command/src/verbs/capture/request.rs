@@ -12,7 +12,7 @@ use wimforge_core::time::FileTime;
 use wimforge_core::write::{IntegrityChoice, SolidOptions, WriteOptions};
 use wimforge_core::{Error, ErrorKind, Result};
 
-use crate::choices::{self, contradiction};
+use crate::choices::{self, Space, contradiction};
 use crate::compatibility::UnixData;
 use crate::failure::Failure;
 use crate::host::{Host, SourceKind, SourceOptions};
@@ -69,17 +69,6 @@ pub struct TreeChoices {
     pub partition: Option<u32>,
 }
 
-/// What becomes of the space that an append leaves unused in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Space {
-    /// It stays; the append is fast and safe.
-    Left,
-    /// A whole new file is written without it.
-    Rebuilt,
-    /// The file is packed together where it is, which is not safe.
-    Compacted,
-}
-
 impl Request {
     /// Reads the command line.
     ///
@@ -109,10 +98,9 @@ impl Request {
             chunk_size: chunk_size.map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
             solid: SolidChoice::of(matches),
             threads: matches.get_one::<usize>("threads").copied().unwrap_or(0),
-            space: match (append_flag("unsafe-compact"), append_flag("rebuild")) {
-                (true, _) => Space::Compacted,
-                (false, true) => Space::Rebuilt,
-                (false, false) => Space::Left,
+            space: match appends {
+                true => choices::space(matches),
+                false => Space::Left,
             },
             create: append_flag("create"),
             dry_run: matches.get_flag("dry-run"),
