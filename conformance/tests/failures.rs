@@ -91,7 +91,7 @@ fn missing_source() {
 }
 
 /// The program where any user can run it.
-fn for_everyone(scratch: &Scratch) -> PathBuf {
+pub fn for_everyone(scratch: &Scratch) -> PathBuf {
     let copy = scratch.join("wimforge");
     fs::copy(locate::wimforge(), &copy).expect("copy the program");
     fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("set mode");

@@ -14,6 +14,7 @@ mod capture;
 mod command_line;
 mod crash;
 mod damage;
+mod edges;
 mod failures;
 mod harness;
 mod incremental;

@@ -138,7 +138,11 @@ impl Corpus {
             Self::Media => make_media(path),
             Self::Large => {
                 let roots = [TEXT[0], TEXT[1], TEXT[2], MACHINE[0]];
-                let is_wanted = |file: &Path| is_source(file) || is_shared_object(file);
+                // Small files have nothing to be cut into large ones.
+                let is_large =
+                    |file: &Path| file.metadata().is_ok_and(|found| found.len() > 48 << 10);
+                let is_wanted =
+                    |file: &Path| (is_source(file) || is_shared_object(file)) && is_large(file);
                 cut(path, &roots, is_wanted, 935)
             }
             Self::Many => make_numbers(path),

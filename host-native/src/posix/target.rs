@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown,
-    fsetxattr, fstat, linkat, mkdirat, mknodat, openat, statat, symlinkat, unlinkat, utimensat,
+    fsetxattr, fstat, fstatvfs, linkat, mkdirat, mknodat, openat, statat, symlinkat, unlinkat,
+    utimensat,
 };
 use rustix::io::Errno;
 use wimforge_core::image::{UnixData, Xattr};
@@ -147,6 +148,12 @@ impl Target for PosixTarget {
         host.len() <= MAX_NAME
             && !matches!(&host[..], b"" | b"." | b"..")
             && !host.iter().any(|&byte| matches!(byte, 0 | b'/'))
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        let root = self.parents.open(b"").ok()?;
+        let found = fstatvfs(&*root).ok()?;
+        found.f_bavail.checked_mul(found.f_frsize)
     }
 
     fn make_directory(&self, path: &[u8]) -> Result<()> {

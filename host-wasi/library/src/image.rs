@@ -207,6 +207,8 @@ impl wit::GuestImage for ImageReader {
             // What a target can hold of them is up to the host, which has not asked for any.
             no_acls: true,
             recover_data: options.contains(wit::RestoreOptions::RECOVER_DATA),
+            no_attributes: false,
+            max_size: None,
         };
         let summary = restore(
             &self.archive,

@@ -6,6 +6,7 @@ use clap::{Command, value_parser};
 use super::modify::{image_property, integrity, threads};
 use super::{flag, image, json, on_archive, operand, option, path};
 use crate::invocation::OWN_OPTIONS;
+use crate::values::parse_size;
 
 /// `info`.
 pub fn info() -> Command {
@@ -123,7 +124,19 @@ pub fn apply() -> Command {
             )
             .required(true),
         )
-        .arg(path("TARGET", "The directory, made if it is missing"));
+        .arg(path("TARGET", "The directory, made if it is missing"))
+        .arg(flag(
+            "wimboot",
+            "Files that point into the WIM; possible on Windows only",
+        ))
+        .arg(
+            option(
+                "compact",
+                "FORMAT",
+                "Files that Windows keeps compressed; possible on Windows only",
+            )
+            .value_parser(["xpress4k", "xpress8k", "xpress16k", "lzx"]),
+        );
     restoring(command).after_help(
         "Examples:\n  \
          wimforge apply data.wim /srv/data\n  \
@@ -187,7 +200,7 @@ fn restoring(command: Command) -> Command {
             "strict-acls",
             "Fail if a security descriptor cannot be restored in full",
         ))
-        .arg(flag("no-attributes", "Restore no attributes"))
+        .arg(flag("no-attributes", "Restore no DOS attributes (POSIX directories have none anyway)"))
         .arg(flag(
             "rpfix",
             "Make links that were made relative to the image's root absolute again",
@@ -201,6 +214,16 @@ fn restoring(command: Command) -> Command {
             "recover-data",
             "Restore what can be restored of damaged files",
         ))
+        .arg(
+            option(
+                "max-size",
+                "SIZE",
+                "Refuse to write more than so many bytes of file data (or K, M, G): a small archive of \
+                 a stranger can hold a very large image",
+            )
+            .value_parser(parse_size)
+            .help_heading(OWN_OPTIONS),
+        )
         .arg(threads().help_heading(OWN_OPTIONS))
 }
 

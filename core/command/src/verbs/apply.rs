@@ -30,6 +30,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         None => (None, PathBuf::from(first)),
     };
     let options = options(matches)?;
+    refuse_windows_only(matches)?;
     if path.as_os_str() == "-" {
         let operand = operand.as_deref();
         return from_pipe(host, invocation, operand, &target, &options, &reporter);
@@ -49,8 +50,8 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     match archive::select(&archive, operand.as_deref(), &path)? {
         Selected::One(index) => restore.image(index, &target)?,
         Selected::All => {
-            for index in 1..=archive.image_count() {
-                restore.image(index, &target.join(directory_name(&archive, index)))?;
+            for (index, name) in (1..).zip(directory_names(&archive)) {
+                restore.image(index, &target.join(name))?;
             }
         }
     }
@@ -108,6 +109,16 @@ fn from_pipe(
     Ok(0)
 }
 
+/// What only Windows can do.
+fn refuse_windows_only(matches: &ArgMatches) -> Result<(), Failure> {
+    let what = match (matches.get_flag("wimboot"), matches.contains_id("compact")) {
+        (true, _) => "--wimboot: files that point into the WIM are possible on Windows only",
+        (_, true) => "--compact: files that the system compresses are possible on Windows only",
+        (false, false) => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Unsupported, what).into())
+}
+
 /// How to restore.
 pub(super) fn options(matches: &ArgMatches) -> Result<ApplyOptions, Failure> {
     let links = match (matches.get_flag("rpfix"), matches.get_flag("norpfix")) {
@@ -126,19 +137,27 @@ pub(super) fn options(matches: &ArgMatches) -> Result<ApplyOptions, Failure> {
         strict: matches.get_flag("strict-acls"),
         no_acls: matches.get_flag("no-acls"),
         recover_data: matches.get_flag("recover-data"),
+        no_attributes: matches.get_flag("no-attributes"),
+        max_size: matches.get_one::<u64>("max-size").copied(),
     })
 }
 
-/// The directory that an image goes to when all are restored: its name, if that can be a file name
-/// and no image before has it, else its index.
-fn directory_name(archive: &Archive, index: u32) -> String {
-    let name = archive.xml.name(index);
-    let usable =
-        !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0']);
-    match usable {
-        true => name,
-        false => index.to_string(),
+/// The directories that images go to when all are restored, no two the same: the name of each, if that
+/// can be a file name, else its index, with something behind it if another image has that name.
+fn directory_names(archive: &Archive) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for index in 1..=archive.image_count() {
+        let name = archive.xml.name(index);
+        let is_usable = !matches!(&name[..], "" | "." | "..") && !name.contains(['/', '\\', '\0']);
+        let base = match is_usable {
+            true => name,
+            false => index.to_string(),
+        };
+        let numbered = (index..).map(|number| format!("{base} ({number})"));
+        let mut wanted = std::iter::once(base.clone()).chain(numbered);
+        names.extend(wanted.find(|name| !names.contains(name)));
     }
+    names
 }
 
 struct Restore<'a> {

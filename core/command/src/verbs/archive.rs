@@ -8,6 +8,7 @@ use wimforge_core::port::FileIdentity;
 use wimforge_core::scan::glob::Case;
 use wimforge_core::{Error, ErrorKind, Result};
 
+use crate::failure::Failure;
 use crate::host::{Host, OpenedArchive};
 use crate::report::Reporter;
 use crate::values::parse_switch;
@@ -92,22 +93,23 @@ pub enum Selected {
     All,
 }
 
-/// Finds the image that an operand means: its index, its exact name, or `all`. Without an operand
-/// the only image there is.
-pub fn select(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<Selected> {
+/// Finds the image that an operand means: see [`named`]. Without an operand the only image there is.
+pub fn select(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<Selected, Failure> {
     let count = archive.xml.image_count() as u32;
-    let Some(operand) = operand else {
-        return match count {
-            1 => Ok(Selected::One(1)),
-            _ => Err(Error::new(
-                ErrorKind::NoSuchImage,
-                format!(
-                    "\"{}\" contains {count} images; please say which one",
-                    path.display()
-                ),
-            )),
-        };
-    };
+    match operand {
+        Some(operand) => Ok(named(archive, operand, path)?),
+        None if count == 1 => Ok(Selected::One(1)),
+        // wimlib takes this for wrong usage too, not for an image that is not there.
+        None => Err(Failure::usage(format!(
+            "\"{}\" contains {count} images; please say which one",
+            path.display()
+        ))),
+    }
+}
+
+/// Finds the image that is named by its index, its exact name, or `all`.
+pub fn named(archive: &Archive, operand: &str, path: &Path) -> Result<Selected> {
+    let count = archive.xml.image_count() as u32;
     if operand.eq_ignore_ascii_case("all") || operand == "*" {
         return Ok(Selected::All);
     }
@@ -130,13 +132,14 @@ pub fn select(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<S
 }
 
 /// As [`select`] where only one image makes sense.
-pub fn select_one(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<u32> {
+pub fn select_one(archive: &Archive, operand: Option<&str>, path: &Path) -> Result<u32, Failure> {
     match select(archive, operand, path)? {
         Selected::One(index) => Ok(index),
         Selected::All => Err(Error::new(
             ErrorKind::NoSuchImage,
             "this command needs a single image, not all of them",
-        )),
+        )
+        .into()),
     }
 }
 

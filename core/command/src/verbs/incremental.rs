@@ -139,7 +139,7 @@ fn find_image(archive: &Archive, image: &str, path: &Path) -> Result<u32> {
                 Error::new(ErrorKind::NoSuchImage, what)
             });
     }
-    match archive::select(archive, Some(image), path)? {
+    match archive::named(archive, image, path)? {
         archive::Selected::One(index) => Ok(index),
         archive::Selected::All => Err(Error::new(
             ErrorKind::NoSuchImage,

@@ -51,7 +51,7 @@ fn settings(
 ) -> Result<Vec<Setting>, Failure> {
     let operand = matches.get_one::<String>("IMAGE").map(String::as_str);
     let boot = matches.get_flag("boot");
-    let index = match archive::select(archive, operand, path) {
+    let index = match archive::named(archive, operand.unwrap_or("all"), path) {
         Ok(Selected::One(index)) => index,
         Ok(Selected::All) if archive.xml.image_count() == 1 => 1,
         Ok(Selected::All) => {

@@ -138,7 +138,10 @@ impl<'a> Writer<'a> {
             false => None,
         };
         let missed = set(&FileMetadata {
-            attributes: inode.attributes.bits(),
+            attributes: match self.options.no_attributes {
+                true => 0,
+                false => inode.attributes.bits(),
+            },
             times: Some([inode.creation_time, inode.access_time, inode.write_time]),
             unix,
             xattrs: &xattrs.list,

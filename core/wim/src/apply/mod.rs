@@ -58,9 +58,24 @@ pub struct ApplyOptions {
     pub no_acls: bool,
     /// Restore what can be read of damaged files.
     pub recover_data: bool,
+    /// DOS attributes are not set.
+    pub no_attributes: bool,
+    /// Most bytes of file data that may be written: a small archive can hold a very large image.
+    pub max_size: Option<u64>,
 }
 
 impl ApplyOptions {
+    /// Refuses to write so many bytes of file data.
+    fn check_size(&self, bytes: u64) -> Result<()> {
+        match self.max_size {
+            Some(most) if bytes > most => Err(Error::new(
+                ErrorKind::Write,
+                format!("the files have {bytes} bytes or more, of which {most} are allowed"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether links are fixed when they come from an archive with this header.
     fn fixes_links(&self, header: &Header) -> bool {
         match self.links {
@@ -152,6 +167,20 @@ pub fn restore(
     observer: &dyn Observer,
 ) -> Result<ApplySummary> {
     let plan = Plan::new(archive, image, selected, target, options, observer)?;
+    let size = |index: usize, id| plan.bytes_written(index, archive.blobs.get(id).size);
+    let sizes = plan
+        .blobs
+        .iter()
+        .enumerate()
+        .map(|(index, &id)| size(index, id));
+    let total = sizes.fold(0, u64::saturating_add);
+    options.check_size(total)?;
+    if let Some(free) = target.free_space().filter(|&free| free < total) {
+        observer.event(&Event::Warning(&format!(
+            "the files have {total} bytes, but only {free} are free in {}",
+            target.name()
+        )));
+    }
     let fix_links = options.fixes_links(archive.header());
     let writer = Writer::new(archive, image, &plan, target, options, fix_links);
     let run = Run {

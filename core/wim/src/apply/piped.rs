@@ -71,6 +71,11 @@ pub fn apply_piped(
             damaged: 0,
             open: None,
             recover: options.recover_data,
+            coming: 0,
+            check: &|index, size, before| {
+                let all = plan.bytes_written(index, size).saturating_add(before);
+                options.check_size(all).map(|()| all)
+            },
             name: &|index| run.show_files(plan.files_of_blob(index)),
         };
         *slot = Some(driver.run().map(|()| (driver.bytes, driver.damaged)));
@@ -133,6 +138,10 @@ struct Driver<'d, 'env, 'p> {
     open: Option<Open>,
     recover: bool,
     name: &'d dyn Fn(usize) -> String,
+    /// Bytes that are written for the blobs that have come.
+    coming: u64,
+    /// Adds those for a blob of a size, unless these are too many.
+    check: &'d dyn Fn(usize, u64, u64) -> Result<u64>,
 }
 
 impl Driver<'_, '_, '_> {
@@ -141,10 +150,14 @@ impl Driver<'_, '_, '_> {
             let Some(head) = self.piped.next_blob()? else {
                 return Err(self.missing());
             };
-            match self.wanted.remove(&head.hash) {
-                None => self.piped.skip(head)?,
-                Some(index) if head.size <= WHOLE => self.small(index, head)?,
-                Some(index) => self.large(index, head)?,
+            let Some(index) = self.wanted.remove(&head.hash) else {
+                self.piped.skip(head)?;
+                continue;
+            };
+            self.coming = (self.check)(index, head.size, self.coming)?;
+            match head.size <= WHOLE {
+                true => self.small(index, head)?,
+                false => self.large(index, head)?,
             }
         }
         while self.step()? {}

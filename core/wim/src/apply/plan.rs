@@ -132,6 +132,11 @@ impl<'a> Plan<'a> {
         &self.users[start as usize..self.users_end[index] as usize]
     }
 
+    /// Bytes that are written for a blob of this size, once for each file that holds it.
+    pub fn bytes_written(&self, index: usize, size: u64) -> u64 {
+        size.saturating_mul(self.files_of_blob(index).len() as u64)
+    }
+
     /// The path of a name in the image.
     pub fn image_path(&self, name: Name) -> Vec<u8> {
         self.image.path(name.dentry)

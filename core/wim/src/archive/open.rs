@@ -178,8 +178,9 @@ impl Archive {
             return Err(Error::new(
                 ErrorKind::Metadata,
                 format!(
-                    "metadata of image {index} claims {} bytes",
-                    resource.uncompressed_size
+                    "the metadata of image {index} claims to have {} bytes, of which at most {most} are \
+                     believed for a file of {} bytes: a decompression bomb?",
+                    resource.uncompressed_size, self.size
                 ),
             ));
         }

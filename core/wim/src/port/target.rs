@@ -22,6 +22,11 @@ pub trait Target: Sync {
             || name.iter().any(|&byte| matches!(byte, 0 | b'/')))
     }
 
+    /// Bytes that can still be written, if the target can tell.
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+
     /// Makes a directory; one that exists is kept.
     ///
     /// # Errors
@@ -117,7 +122,7 @@ pub trait TargetFile: Send + Sync {
 /// What is set when a file's data is complete.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileMetadata<'a> {
-    /// DOS attributes.
+    /// DOS attributes; 0 if they are not to be set.
     pub attributes: u32,
     /// Creation, last access, last write.
     pub times: Option<[FileTime; 3]>,

@@ -1,5 +1,6 @@
 //! Capture and append as wholes, over memory.
 
+mod change;
 mod compact;
 mod solid;
 

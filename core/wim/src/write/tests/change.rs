@@ -1,0 +1,145 @@
+//! Changes of an archive that exists, and a machine that dies at any write of them.
+
+use super::*;
+use crate::scan::{Depth, Missing};
+use crate::write::{Change, ChangedImage, Draft, Means, Rebuild, Setting, fill_in_sizes};
+
+/// An archive with two images that have some data in common.
+fn two_images() -> (MemorySource, Vec<u8>) {
+    let mut source = MemorySource::new();
+    source.file("a", text(100_000));
+    let one = captured(
+        &source,
+        &WriteOptions {
+            integrity: IntegrityChoice::Include,
+            ..options(LZX)
+        },
+    );
+    source.file("b", noise(4, 70_000));
+    let storage = Arc::new(MemoryStorage::new(one));
+    let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
+    let scanned = scan(&source, OnUnreadable::Fail, &Silent);
+    let sources: [&dyn crate::port::Source; 1] = [&source];
+    let new = image("two", scanned, &sources);
+    append(archive, new, &options(LZX), &Inline, &Silent).unwrap();
+    (source, storage.bytes())
+}
+
+fn means(options: &WriteOptions) -> Means<'_> {
+    Means {
+        options,
+        workers: &Inline,
+        observer: &Silent,
+    }
+}
+
+/// Everything that can be done to the archive in place.
+fn changes(archive: &Archive) -> Vec<Change<'static>> {
+    let tree = |index| archive.read_image(index, &mut |_| {}).unwrap();
+    let property = |name: &str, value: &str| Setting::Property {
+        image: 2,
+        name: name.into(),
+        value: value.into(),
+    };
+    let mut old = tree(2);
+    fill_in_sizes(&mut old, archive);
+    let old_data = old.data().map(|(_, hash)| hash).collect();
+    let usual = ScanOptions::default();
+    let mut scanner = Scanner::resume(old, &usual, &Silent);
+    scanner.delete(b"b", Depth::File, Missing::Refuse).unwrap();
+    scanner.rename(b"a", b"c").unwrap();
+    let changed = ChangedImage {
+        index: 2,
+        scanned: scanner.finish().unwrap(),
+        old_data,
+        sources: &[],
+        latest_time: None,
+    };
+    vec![
+        Change::Describe(vec![property("NAME", "other"), Setting::Boot(2)]),
+        Change::Describe(vec![property("X/Y", &"long".repeat(1000))]),
+        Change::Delete(vec![(1, tree(1))]),
+        Change::Delete(vec![(1, tree(1)), (2, tree(2))]),
+        Change::Replace(Box::new(changed)),
+    ]
+}
+
+#[test]
+fn a_change_that_dies_anywhere_leaves_the_old_archive() {
+    let (_, old) = two_images();
+    let count = changes(&open(old.clone())).len();
+    for number in 0..count {
+        let mut survived = 0;
+        for steps in 0.. {
+            let storage = Arc::new(Dying {
+                inner: MemoryStorage::new(old.clone()),
+                left: AtomicU64::new(steps),
+                torn: 100,
+            });
+            let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
+            let change = changes(&archive).swap_remove(number);
+            let options = options(LZX);
+            let made = Draft::append(archive, &options).and_then(|mut draft| {
+                draft.make(&*storage, change, &means(&options))?;
+                draft.finish(&*storage, &Silent)
+            });
+            let bytes = storage.inner.bytes();
+            if made.is_ok() {
+                assert_sound(bytes);
+                break;
+            }
+            survived += 1;
+            let archive = open(bytes);
+            // Nothing in between: the old header or, if only the last sync is missing, the new one.
+            let is_old = archive.xml.name(1) == "one" && archive.xml.name(2) == "two";
+            if is_old && archive.image_count() == 2 && archive.header().boot_index == 0 {
+                assert_eq!(
+                    read(&archive, 1, "/a"),
+                    text(100_000),
+                    "change {number}, {steps}"
+                );
+            }
+            assert!(archive.image_count() == 2 || matches!(number, 2 | 3));
+        }
+        assert!(survived > 3, "only {survived} points of failure");
+    }
+}
+
+#[test]
+fn the_same_changes_are_made_in_an_archive_written_anew() {
+    let (_, old) = two_images();
+    let archive = open(old);
+    let options = options(LZX);
+    for change in changes(&archive) {
+        let storage = MemoryStorage::default();
+        let plan = Rebuild::default();
+        let mut draft = Draft::rebuild(&archive, &plan, &storage, &means(&options)).unwrap();
+        draft.make(&storage, change, &means(&options)).unwrap();
+        draft.finish(&storage, &Silent).unwrap();
+        assert_sound(storage.bytes());
+    }
+}
+
+#[test]
+fn changes_that_cannot_be_made_leave_the_file_as_it_was() {
+    let (_, old) = two_images();
+    let nobody = |image| Setting::Property {
+        image,
+        name: "NAME".into(),
+        value: "one".into(),
+    };
+    for (setting, kind) in [
+        (Setting::Boot(3), ErrorKind::NoSuchImage),
+        (nobody(3), ErrorKind::ImageNameInUse),
+        (nobody(2), ErrorKind::ImageNameInUse),
+    ] {
+        let storage = Arc::new(MemoryStorage::new(old.clone()));
+        let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
+        let options = options(LZX);
+        let mut draft = Draft::append(archive, &options).unwrap();
+        let change = Change::Describe(vec![setting]);
+        let refused = draft.make(&*storage, change, &means(&options));
+        assert_eq!(refused.unwrap_err().kind(), kind);
+        assert!(storage.bytes() == old);
+    }
+}
