@@ -2,6 +2,8 @@
 //!
 //! These tests need those programs and the right to mount.
 
+mod options;
+
 use crate::support::both;
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
@@ -20,10 +22,14 @@ struct Volume {
 impl Volume {
     /// An empty one; `None` if there is no mkntfs.
     fn format(scratch: &Scratch, name: &str, cluster: u32) -> Option<Self> {
+        Self::format_sized(scratch, name, cluster, 96 << 20)
+    }
+
+    fn format_sized(scratch: &Scratch, name: &str, cluster: u32, size: u64) -> Option<Self> {
         let mkntfs = locate::require("mkntfs", "MKNTFS_BIN", &["mkntfs"], "ntfs-3g")?;
         let path = scratch.join(name);
         let file = fs::File::create(&path).expect("create a volume");
-        file.set_len(96 << 20).expect("size of a volume");
+        file.set_len(size).expect("size of a volume");
         let _formatted = Call::new(mkntfs)
             .args(["-F", "-q", "-Q", "-c", &cluster.to_string()])
             .arg(&path)
@@ -41,7 +47,7 @@ impl Volume {
         let at = scratch.join("mounted");
         fs::create_dir_all(&at).expect("a mount point");
         let mounted = Call::new(driver)
-            .args(["-o", "streams_interface=xattr,compression"])
+            .args(["-o", "streams_interface=xattr,compression,remove_hiberfile"])
             .args([&self.path, &at])
             .run();
         if !mounted.succeeded() {
