@@ -58,12 +58,24 @@ impl Volume {
             locate::skip("mounting through ntfs-3g is not possible");
             return false;
         }
-        fill(&at);
-        let unmounted = Call::new("umount").arg(&at).run();
-        assert!(unmounted.succeeded(), "{unmounted}");
+        let mounted = Mounted(at);
+        fill(&mounted.0);
+        true
+    }
+}
+
+/// Where a volume is mounted: a test that fails does not leave the driver behind.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let unmounted = Call::new("umount").arg(&self.0).run();
+        assert!(
+            unmounted.succeeded() || std::thread::panicking(),
+            "{unmounted}"
+        );
         // The driver ends a moment after that.
         std::thread::sleep(std::time::Duration::from_millis(300));
-        true
     }
 }
 
