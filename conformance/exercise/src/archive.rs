@@ -15,10 +15,13 @@ use wimforge_core::port::memory_target::MemoryTarget;
 use wimforge_core::port::{Feed, Inline, Silent, Target};
 use wimforge_core::{Limits, Result};
 
+use crate::rewrite;
+
 /// An archive is not restored to a directory if it claims to hold more than so many bytes.
 const MOST: u64 = 1 << 22;
 
-/// An archive: opened, listed, verified, its data read, and restored to memory and to a directory.
+/// An archive: opened, listed, verified, its data read, restored to memory and to a directory, and made
+/// into other archives.
 pub fn as_it_is(data: &[u8]) {
     // What is wrong was said; that nothing went wrong beyond that is what is tested.
     let _ = everything(data.to_vec());
@@ -97,7 +100,7 @@ fn mend(data: &mut [u8]) {
 }
 
 fn everything(data: Vec<u8>) -> Result<()> {
-    let storage = Arc::new(MemoryStorage::new(data));
+    let storage = Arc::new(MemoryStorage::new(data.clone()));
     let archive = Archive::open(storage, &OpenOptions::default())?;
     let report = verify(&archive, &VerifyOptions::default(), &Inline, &Silent)?;
     let _ = format!("{report:?}");
@@ -116,6 +119,9 @@ fn everything(data: Vec<u8>) -> Result<()> {
             restore(&archive, index, &MemoryTarget::new());
             restore_to_directory(&archive, index);
         }
+    }
+    if total <= MOST {
+        rewrite::everything(&archive, &data);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod codec;
 pub mod hive;
+mod rewrite;
 pub mod text;
 pub mod volume;
 
