@@ -24,7 +24,7 @@ const MOST: u64 = 1 << 22;
 /// into other archives.
 pub fn as_it_is(data: &[u8]) {
     // What is wrong was said; that nothing went wrong beyond that is what is tested.
-    let _ = everything(data.to_vec());
+    let _ = everything(data);
 }
 
 /// What comes from a pipe: every image of it, restored to memory in one pass.
@@ -99,8 +99,8 @@ fn mend(data: &mut [u8]) {
     data[table.start..table.start + mended.len()].copy_from_slice(&mended);
 }
 
-fn everything(data: Vec<u8>) -> Result<()> {
-    let storage = Arc::new(MemoryStorage::new(data.clone()));
+fn everything(data: &[u8]) -> Result<()> {
+    let storage = Arc::new(MemoryStorage::new(data.to_vec()));
     let archive = Archive::open(storage, &OpenOptions::default())?;
     let report = verify(&archive, &VerifyOptions::default(), &Inline, &Silent)?;
     let _ = format!("{report:?}");
@@ -121,7 +121,7 @@ fn everything(data: Vec<u8>) -> Result<()> {
         }
     }
     if total <= MOST {
-        rewrite::everything(&archive, &data);
+        rewrite::everything(&archive, data);
     }
     Ok(())
 }
