@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::Level;
 use crate::bits::BitWriter;
 use crate::matchfinder::position::Position;
-use crate::matchfinder::tables::{Effort, MatchCache, TableFinder};
+use crate::matchfinder::tables::{Breadth, Effort, MatchCache, TableFinder};
 
 use super::block::BlockCoder;
 use super::cost::Model;
@@ -40,7 +40,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let level = level.0;
         let nice = match level {
             ..45 => 60,
-            _ => (70 + level as usize).min(MAX_MATCH),
+            _ => (2 * level.max(50) as usize - 16).min(MAX_MATCH),
         };
         Thorough {
             finder: TableFinder::new(size),
@@ -50,6 +50,10 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             model: Model::new(offset::slots(window_order(chunk_size))),
             tokens: Vec::with_capacity(segment),
             effort: Effort {
+                breadth: match level {
+                    ..45 => Breadth::Newest,
+                    _ => Breadth::Full,
+                },
                 depth: match level {
                     ..45 => 2,
                     _ if P::WINDOW > 1 << 17 => level / 5,

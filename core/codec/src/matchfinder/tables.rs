@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use crate::lzms::prefetch::prefetch;
 
 use super::lanes::Nearest;
-use super::position::Position;
+use super::position::{BUCKET, Position};
 
 /// The lengths that have a lane: 2 up to this.
 pub(crate) const NEAR: usize = 8;
@@ -36,9 +36,23 @@ const PER_POSITION: usize = 3;
 /// The most long matches reported for one position.
 const MOST: usize = 16;
 
+/// With a match of at least this length in hand, the chain is followed a quarter as far.
+const GOOD: usize = 32;
+
+/// How many positions of each bucket to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breadth {
+    /// The newest.
+    Newest,
+    /// All.
+    Full,
+}
+
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
+    /// Positions to look at in the tables.
+    pub(crate) breadth: Breadth,
     /// Positions to look at beyond the tables, in the chain for long matches.
     pub(crate) depth: u32,
     /// A match of at least this length is taken at once: positions within it are not searched.
@@ -234,8 +248,23 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 
     /// Finds the matches at positions `start..end`. No match is said to be longer than to `end`,
     /// except that those of up to [`NEAR`] bytes may reach into the padding.
-    #[inline(never)]
     pub(crate) fn fill(
+        &mut self,
+        window: &P::Window,
+        start: usize,
+        end: usize,
+        effort: Effort,
+        cache: &mut MatchCache<P>,
+    ) {
+        match effort.breadth {
+            Breadth::Newest => self.fill_from::<1>(window, start, end, effort, cache),
+            Breadth::Full => self.fill_from::<BUCKET>(window, start, end, effort, cache),
+        }
+    }
+
+    /// The same with that many positions of each bucket.
+    #[inline(never)]
+    fn fill_from<const BREADTH: usize>(
         &mut self,
         window: &P::Window,
         start: usize,
@@ -266,7 +295,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             let index = pos - start;
             let ahead = self.slots(window, P::new(pos + 1));
             let candidates = self.insert(core::mem::replace(&mut slots, ahead), P::new(pos));
-            let (these, longest) = nearest(window, P::new(pos), &candidates);
+            let (these, longest) = nearest::<P, BREADTH>(window, P::new(pos), &candidates);
             lanes[index] = these;
             longs[index] = longest as u32;
             pos += 1;
@@ -346,6 +375,9 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         let mut candidate = candidates.chain;
         let mut limit = pos;
         let mut depth = effort.depth;
+        if best >= GOOD {
+            depth /= 4;
+        }
         while candidate.get() < limit && depth > 0 && best < most && best < effort.nice {
             depth -= 1;
             limit = candidate.get();
@@ -373,7 +405,7 @@ struct Candidates<P: Position> {
 
 /// The lanes of a position.
 #[inline(always)]
-fn nearest<P: Position>(
+fn nearest<P: Position, const BREADTH: usize>(
     window: &P::Window,
     pos: P,
     candidates: &Candidates<P>,
@@ -392,7 +424,7 @@ fn nearest<P: Position>(
     for candidate in candidates.single {
         offer(candidate);
     }
-    for candidate in P::all(candidates.several[0]) {
+    for candidate in P::all(candidates.several[0]).into_iter().take(BREADTH) {
         offer(candidate);
     }
     // The other buckets are looked at further only while there are matches of their lengths.
@@ -401,7 +433,7 @@ fn nearest<P: Position>(
         if offer(first) < length {
             break;
         }
-        for candidate in rest {
+        for candidate in rest.into_iter().take(BREADTH - 1) {
             offer(candidate);
         }
     }
