@@ -9,32 +9,13 @@ use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
 use crate::matchfinder::position::Position;
 
+use super::item::Item;
 use super::parse::LazyParser;
 use super::write::Writer;
-use super::{END_SYMBOL, MAX_CODEWORD, MIN_MATCH, SYMBOLS, TABLE_BYTES};
+use super::{END_SYMBOL, MAX_CODEWORD, SYMBOLS, TABLE_BYTES};
 
 /// Chunks up to this size are not tried: the table of codeword lengths alone would take more.
 const MIN_CHUNK: usize = TABLE_BYTES + 4;
-
-/// An item: `offset << 16 | length − 1`, or a literal, with an offset of 0 and the byte.
-pub(super) type Item = u32;
-
-#[inline(always)]
-pub(super) fn item(offset: usize, length: usize) -> Item {
-    (offset as u32) << 16 | (length as u32 - 1)
-}
-
-/// Offset and length of an item; the offset of a literal is 0.
-#[inline(always)]
-pub(super) fn parts(item: Item) -> (usize, usize) {
-    ((item >> 16) as usize, (item & 0xffff) as usize + 1)
-}
-
-/// The symbol of a match.
-#[inline(always)]
-pub(super) fn match_symbol(offset: usize, length: usize) -> usize {
-    256 + 16 * (offset.max(1).ilog2() as usize) + (length - MIN_MATCH).min(15)
-}
 
 /// Encodes XPRESS chunks of one chunk size at one level.
 #[derive(Debug)]
@@ -51,7 +32,7 @@ pub struct Compressor {
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
     let _ = level;
-    (size_of::<Compressor>() + u16::WINDOW + 4 * size + 12 * SYMBOLS + LazyParser::memory()) as u64
+    (size_of::<Compressor>() + u16::WINDOW + 8 * size + 12 * SYMBOLS + LazyParser::memory()) as u64
 }
 
 impl Compressor {

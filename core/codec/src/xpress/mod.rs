@@ -20,6 +20,7 @@
 
 mod decode;
 mod encode;
+mod item;
 mod parse;
 mod write;
 

@@ -6,7 +6,7 @@ use crate::Level;
 use crate::matchfinder::chain::{ChainFinder, Effort, Match};
 use crate::matchfinder::position::Position;
 
-use super::encode::{Item, item, match_symbol};
+use super::item::Item;
 use super::{MIN_MATCH, SYMBOLS};
 
 type Window = <u16 as Position>::Window;
@@ -17,14 +17,23 @@ pub(super) struct LazyParser {
     finder: ChainFinder<u16>,
     depth: u32,
     nice: usize,
+    /// How many positions ahead to look for a better match.
+    reach: usize,
 }
+
+/// Levels from this one on look two positions ahead. That suits text but not machine code.
+const FIRST_PATIENT: u32 = 60;
+
+/// Three bytes at a greater distance cost more than three literals.
+const FAR: usize = 2048;
 
 impl LazyParser {
     pub(super) fn new(level: Level) -> Self {
         LazyParser {
             finder: ChainFinder::new(),
-            depth: (level.0 * 7 / 20).max(1),
-            nice: (level.0 as usize * 4 / 5).clamp(8, 300),
+            depth: (level.0 * 16 / 25).max(1),
+            nice: (level.0 as usize * 12 / 5).clamp(8, 300),
+            reach: if level.0 < FIRST_PATIENT { 1 } else { 2 },
         }
     }
 
@@ -41,24 +50,24 @@ impl LazyParser {
         freqs: &mut [u32; SYMBOLS],
     ) {
         self.finder.reset(size);
-        let literal = |items: &mut Vec<Item>, freqs: &mut [u32; SYMBOLS], at: usize| {
-            items.push(u32::from(window[at]));
-            freqs[usize::from(window[at])] += 1;
+        let mut take = |item: Item| {
+            items.push(item);
+            freqs[item.symbol()] += 1;
         };
         self.finder.skip(window, 0, 1);
-        literal(items, freqs, 0);
+        take(Item::literal(window[0]));
         let mut at = 1;
         while at < size {
             let mut found = self.find(window, at, size, 2, self.depth);
             if found.length < MIN_MATCH {
-                literal(items, freqs, at);
+                take(Item::literal(window[at]));
                 at += 1;
                 continue;
             }
             let mut next = at + 1;
-            // Is there a better match one or two positions on? The longer the one in hand, the less
+            // Is there a better match further on? The longer the one in hand, the less
             // it pays to look for another.
-            while next < at + 3 && next < size && found.length < self.nice {
+            while next <= at + self.reach && next < size && found.length < self.nice {
                 let depth = if found.length >= 12 {
                     self.depth / 4
                 } else {
@@ -68,14 +77,13 @@ impl LazyParser {
                 next += 1;
                 if worth(other) > worth(found) + (next - at - 1) as i32 {
                     while at + 1 < next {
-                        literal(items, freqs, at);
+                        take(Item::literal(window[at]));
                         at += 1;
                     }
                     found = other;
                 }
             }
-            items.push(item(found.offset, found.length));
-            freqs[match_symbol(found.offset, found.length)] += 1;
+            take(Item::matching(found.offset, found.length));
             let stop = at + found.length;
             if stop > next {
                 self.finder.skip(window, next, stop - next);
@@ -90,7 +98,7 @@ impl LazyParser {
             nice: self.nice,
         };
         let found = self.finder.find(window, at, than, size - at, effort);
-        if found.offset == 0 || (found.length == 3 && found.offset > 4096) {
+        if found.offset == 0 || (found.length == 3 && found.offset > FAR) {
             Match::default()
         } else {
             found

@@ -4,8 +4,10 @@
 //! byte: when more than 16 bits are pending, the oldest 16 go into the first slot and a new one is
 //! reserved at the next free byte, which is where raw bytes go too.
 
-use super::encode::{Item, parts};
-use super::{MIN_MATCH, encode::match_symbol};
+use core::hint::select_unpredictable;
+
+use super::SYMBOLS;
+use super::item::Item;
 
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
@@ -36,16 +38,23 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Adds up to 16 bits. Whether that fills a unit nobody can tell beforehand, so there is no branch:
+    /// what is in the first slot is written in any case, and again when there is more.
     #[inline(always)]
     fn add(&mut self, value: u32, count: u32) {
         self.buf = self.buf << count | u64::from(value);
         self.held += count;
-        if self.held > 16 {
-            self.held -= 16;
-            self.unit(self.slots[0], (self.buf >> self.held) as u16);
-            self.slots = [self.slots[1], self.free];
-            self.free += 2;
-        }
+        let is_full = self.held > 16;
+        self.unit(
+            self.slots[0],
+            (self.buf >> (self.held.wrapping_sub(16) % 64)) as u16,
+        );
+        self.slots = [
+            select_unpredictable(is_full, self.slots[1], self.slots[0]),
+            select_unpredictable(is_full, self.free, self.slots[1]),
+        ];
+        self.free += 2 * usize::from(is_full);
+        self.held -= 16 * u32::from(is_full);
     }
 
     #[inline(always)]
@@ -57,28 +66,25 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes items with these codewords (codeword << 8 | length).
-    pub(super) fn items(&mut self, codes: &[u32; super::SYMBOLS], items: &[Item]) {
+    pub(super) fn items(&mut self, codes: &[u32; SYMBOLS], items: &[Item]) {
         for &item in items {
-            let (offset, length) = parts(item);
-            if offset == 0 {
-                let code = codes[(item & 0xff) as usize];
-                self.add(code >> 8, code & 31);
-                continue;
-            }
-            let code = codes[match_symbol(offset, length) & (super::SYMBOLS - 1)];
+            let code = codes[item.symbol()];
             self.add(code >> 8, code & 31);
-            let rest = length - MIN_MATCH;
-            if rest >= 15 {
-                if rest < 15 + 255 {
-                    self.raw((rest - 15) as u8);
-                } else {
-                    self.raw(255);
-                    self.raw(rest as u8);
-                    self.raw((rest >> 8) as u8);
-                }
+            if let Some(rest) = item.long_rest() {
+                self.length(rest);
             }
-            let extra = offset.ilog2();
-            self.add(offset as u32 - (1 << extra), extra);
+            self.add(item.value(), item.extra());
+        }
+    }
+
+    /// Writes the rest of a length in whole bytes.
+    fn length(&mut self, rest: usize) {
+        if rest < 15 + 255 {
+            self.raw((rest - 15) as u8);
+        } else {
+            self.raw(255);
+            self.raw(rest as u8);
+            self.raw((rest >> 8) as u8);
         }
     }
 
