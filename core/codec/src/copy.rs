@@ -163,7 +163,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn words_as_bytes() {
+    fn leaf_as_byte_by_byte() {
         let sizes: &[usize] = if cfg!(miri) {
             &[60, 130]
         } else {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn places_outside_are_refused() {
+    fn leaf_refuses_places_outside() {
         let mut out = [0; 100];
         for pos in [100, 101, usize::MAX] {
             for length in [1, 3, usize::MAX] {

@@ -141,7 +141,7 @@ impl<'a> BitReader<'a> {
 }
 
 /// Brings units into stream order with one shuffle instead of seven instructions.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(target_arch = "x86_64")]
 mod leaf {
     #![allow(unsafe_code)]
 
@@ -158,7 +158,7 @@ mod leaf {
 }
 
 /// The same for any machine.
-#[cfg(any(test, miri, not(target_arch = "x86_64")))]
+#[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable {
     pub(super) fn in_stream_order(bytes: [u8; 8]) -> u64 {
         let x = u64::from_be_bytes(bytes);
@@ -166,9 +166,9 @@ mod portable {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(target_arch = "x86_64")]
 use leaf::in_stream_order;
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[cfg(not(target_arch = "x86_64"))]
 use portable::in_stream_order;
 
 #[cfg(test)]
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn shuffle_as_arithmetic() {
+    fn leaf_as_arithmetic() {
         let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
         assert_eq!(in_stream_order(bytes), 0x0201_0403_0605_0807);
         assert_eq!(portable::in_stream_order(bytes), 0x0201_0403_0605_0807);

@@ -134,7 +134,7 @@ fn instructions_at_end(data: &[u8]) -> u64 {
     instructions(&view)
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(target_arch = "x86_64")]
 mod leaf {
     #![allow(unsafe_code)]
 
@@ -188,7 +188,7 @@ mod leaf {
     }
 }
 
-#[cfg(any(test, not(all(target_arch = "x86_64", not(miri)))))]
+#[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable {
     use super::VIEW;
 
@@ -224,9 +224,9 @@ mod portable {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(target_arch = "x86_64")]
 use leaf::instructions;
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[cfg(not(target_arch = "x86_64"))]
 use portable::instructions;
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ fn opcodes_at_end(data: &[u8]) -> u64 {
     opcodes(&block)
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(target_arch = "x86_64")]
 mod leaf {
     #![allow(unsafe_code)]
 
@@ -98,7 +98,7 @@ mod leaf {
     }
 }
 
-#[cfg(any(test, not(all(target_arch = "x86_64", not(miri)))))]
+#[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable {
     use super::{BLOCK, OPCODE};
 
@@ -118,9 +118,9 @@ mod portable {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(target_arch = "x86_64")]
 use leaf::opcodes;
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[cfg(not(target_arch = "x86_64"))]
 use portable::opcodes;
 
 #[cfg(test)]
