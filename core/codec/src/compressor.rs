@@ -62,9 +62,17 @@ impl Compressor {
 
     /// The same with the chunk's own memory as working memory where the format can use it. If the result
     /// is `None` the chunk is what it was before, else it may be spoilt.
-    pub fn compress_in_place(&mut self, chunk: &mut [u8], output: &mut [u8]) -> Option<usize> {
+    ///
+    /// A chunk of many megabytes takes many seconds: `stop` is asked often whether the result is still
+    /// wanted, and if not, it is `None`.
+    pub fn compress_in_place(
+        &mut self,
+        chunk: &mut [u8],
+        output: &mut [u8],
+        stop: &dyn Fn() -> bool,
+    ) -> Option<usize> {
         match &mut self.inner {
-            Inner::Lzms(inner) => inner.compress_in_place(chunk, output),
+            Inner::Lzms(inner) => inner.compress_in_place(chunk, output, stop),
             _ => self.compress(chunk, output),
         }
     }

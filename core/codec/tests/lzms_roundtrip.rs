@@ -1,5 +1,7 @@
 //! LZMS and LZNT1: what is compressed decompresses to itself, and broken streams give errors.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
 use wimforge_codec::{
     DecodeError, Level,
@@ -240,13 +242,20 @@ fn compressing_in_place_gives_the_same() {
         let (mut copied, mut in_place) = (vec![0; size - 1], vec![0; size - 1]);
         let expected = compressor.compress(&data, &mut copied);
         let mut chunk = data.clone();
-        let found = compressor.compress_in_place(&mut chunk, &mut in_place);
+        let found = compressor.compress_in_place(&mut chunk, &mut in_place, &|| false);
         assert_eq!(found, expected);
         assert!(in_place[..found.unwrap_or(0)] == copied[..expected.unwrap_or(0)]);
         // Too little room: the filter has to be taken back.
         let mut chunk = data.clone();
-        let refused = compressor.compress_in_place(&mut chunk, &mut in_place[..100]);
+        let refused = compressor.compress_in_place(&mut chunk, &mut in_place[..100], &|| false);
         assert!(refused.is_none() && chunk == data);
+        // So it has if the result is not wanted any more: soon, and it has been asked for before.
+        let asked = Cell::new(0);
+        let stop = || asked.replace(asked.get() + 1) >= 3;
+        let mut chunk = data.clone();
+        let stopped = compressor.compress_in_place(&mut chunk, &mut in_place, &stop);
+        assert!(stopped.is_none() && chunk == data);
+        assert!(asked.get() == if expected.is_some() { 4 } else { 0 });
     }
 }
 

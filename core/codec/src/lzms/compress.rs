@@ -45,18 +45,24 @@ impl Compressor {
         let mut data = core::mem::take(&mut self.data);
         data.clear();
         data.extend_from_slice(input);
-        let size = self.filter_and_pack(&mut data, output);
+        let size = self.filter_and_pack(&mut data, output, &|| false);
         self.data = data;
         size
     }
 
     /// The same without a copy of the chunk, for which its own memory is used. If the result is `None`
-    /// the chunk is what it was before, else it is spoilt.
-    pub fn compress_in_place(&mut self, chunk: &mut [u8], output: &mut [u8]) -> Option<usize> {
+    /// the chunk is what it was before, else it is spoilt. `stop` is asked every few hundred bytes
+    /// whether to give up, which also gives `None`.
+    pub fn compress_in_place(
+        &mut self,
+        chunk: &mut [u8],
+        output: &mut [u8],
+        stop: &dyn Fn() -> bool,
+    ) -> Option<usize> {
         if !self.is_promising(chunk) {
             return None;
         }
-        let size = self.filter_and_pack(chunk, output);
+        let size = self.filter_and_pack(chunk, output, stop);
         if size.is_none() {
             self.filter.run(chunk, Direction::Decode);
         }
@@ -68,14 +74,19 @@ impl Compressor {
         fits && input.len() >= 8 && !looks_random(input)
     }
 
-    fn filter_and_pack(&mut self, data: &mut [u8], output: &mut [u8]) -> Option<usize> {
+    fn filter_and_pack(
+        &mut self,
+        data: &mut [u8],
+        output: &mut [u8],
+        stop: &dyn Fn() -> bool,
+    ) -> Option<usize> {
         let room = output.len().min(data.len() - 1);
         self.filter.run(data, Direction::Encode);
         self.model.reset(data.len());
         self.finder.begin(data.len());
         let mut writer = Writer::new(&mut output[..room]);
         self.parser
-            .run(data, &mut self.finder, &mut self.model, &mut writer)
+            .run(data, &mut self.finder, &mut self.model, &mut writer, stop)
             .ok()?;
         writer.finish().ok()
     }

@@ -77,6 +77,16 @@ struct Composite {
     second: u32,
 }
 
+/// There was no room for the output, or the output is not wanted any more.
+#[derive(Debug)]
+pub(super) struct GivenUp;
+
+impl From<Full> for GivenUp {
+    fn from(_: Full) -> Self {
+        GivenUp
+    }
+}
+
 /// Working memory of the parser.
 #[derive(Debug)]
 pub(super) struct Parser {
@@ -150,7 +160,8 @@ impl Parser {
         finder: &mut impl Finder,
         model: &mut Model,
         writer: &mut Writer<'_>,
-    ) -> Result<(), Full> {
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), GivenUp> {
         self.delta.begin(data.len());
         // Position of node 0, and the node to be looked at next.
         let (mut origin, mut node) = (0, 0);
@@ -158,6 +169,9 @@ impl Parser {
         self.restart(model);
         while origin + node < data.len() {
             if node >= due {
+                if stop() {
+                    return Err(GivenUp);
+                }
                 node -= self.commit(data, &mut origin, node, model, writer)?;
                 self.costs.update(model, self.effort.nice);
                 due = node + INTERVAL;
@@ -186,7 +200,7 @@ impl Parser {
                 node += 1;
             }
         }
-        self.write(data, &mut origin, node, model, writer)
+        Ok(self.write(data, &mut origin, node, model, writer)?)
     }
 
     /// Forgets all nodes; node 0 is where the writer is.

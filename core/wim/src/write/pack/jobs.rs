@@ -9,7 +9,7 @@ use super::super::buffers::Buffer;
 use super::super::load::Loader;
 use super::super::plan::Item;
 use crate::hash::Sha1;
-use crate::port::{RemoteJob, WorkerState};
+use crate::port::{Observer, RemoteJob, WorkerState};
 use crate::{Error, ErrorKind, Result};
 
 /// What comes back from a worker.
@@ -228,9 +228,18 @@ fn compress_here(
         .collect())
 }
 
+/// What ends the operation when the user wants to stop.
+pub(super) fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "stopped while writing file data")
+}
+
 /// Compresses a large chunk that nobody needs any more once it is compressed.
+///
+/// # Errors
+/// [`ErrorKind::Cancelled`]: that takes long enough for the user to change their mind.
 pub(super) fn compress_large_unit(
     state: &mut WorkerState,
+    observer: &dyn Observer,
     format: Format,
     chunk_size: u32,
     level: Level,
@@ -238,7 +247,11 @@ pub(super) fn compress_large_unit(
 ) -> Result<PackedChunk> {
     let compressor = state.compressor(format, chunk_size, level)?;
     let mut packed = vec![0; unit.len() - 1];
-    let size = compressor.compress_in_place(&mut unit, &mut packed);
+    let stop = || observer.cancelled();
+    let size = compressor.compress_in_place(&mut unit, &mut packed, &stop);
+    if size.is_none() && stop() {
+        return Err(stopped());
+    }
     if let Some(size) = size {
         packed.truncate(size);
         packed.shrink_to_fit();

@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use wimforge_codec::Level;
 
-use self::jobs::{Done, Loaded, load_batch};
+use self::jobs::{Done, Loaded, load_batch, stopped};
 pub(super) use self::jobs::{Packing, compress_chunks};
 use self::large::Large;
 pub(super) use self::solid::SolidWriter;
@@ -187,7 +187,9 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             budget: BUDGET + BUDGET_PER_WORKER * workers as u64,
             run: Run::default(),
             collecting: VecDeque::new(),
-            solid: solid.map(|options| SolidWriter::new(threads, workers, options, bytes)),
+            solid: solid.map(|options| {
+                SolidWriter::new(threads, workers, options, bytes, context.observer)
+            }),
             next_solid,
             large_sizes: HashMap::new(),
             large: None,
@@ -286,10 +288,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     /// Takes the oldest result and acts on it; false if there is none.
     fn step(&mut self) -> Result<bool> {
         if self.observer.cancelled() {
-            return Err(Error::new(
-                ErrorKind::Cancelled,
-                "stopped while writing file data",
-            ));
+            return Err(stopped());
         }
         let Some(done) = self.queue.oldest()? else {
             return Ok(false);

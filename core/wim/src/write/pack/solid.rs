@@ -22,7 +22,7 @@ use crate::Result;
 use crate::archive::{ChunkMap, Solid};
 use crate::format::resource::{Chunking, SolidHeader};
 use crate::format::{Compression, ResourceFlags, ResourceHeader};
-use crate::port::{Ordered, Pool, WorkerState};
+use crate::port::{Observer, Ordered, Pool, WorkerState};
 use crate::write::blob_writer::{PackedChunk, Slice};
 use crate::write::buffers::Buffer;
 use crate::write::output::Output;
@@ -70,6 +70,8 @@ const IN_FLIGHT: usize = 4 << 20;
 pub(crate) struct SolidWriter<'d, 'env> {
     queue: Ordered<'d, 'env, Result<Packing>>,
     options: SolidOptions,
+    /// Asked while large chunks are compressed whether to stop.
+    observer: &'env dyn Observer,
     /// Most units in flight. Nothing that is written depends on it.
     most_units: usize,
     unit_size: usize,
@@ -92,12 +94,14 @@ impl<'d, 'env> SolidWriter<'d, 'env> {
         threads: usize,
         options: SolidOptions,
         expected: u64,
+        observer: &'env dyn Observer,
     ) -> Self {
         let chunk_size = options.chunk_size as usize;
         let unit_size = UNIT.next_multiple_of(chunk_size);
         Self {
             queue: Ordered::new(pool),
             options,
+            observer,
             most_units: threads * (IN_FLIGHT / unit_size).max(1),
             unit_size,
             unit: Vec::new(),
@@ -214,9 +218,9 @@ impl<'d, 'env> SolidWriter<'d, 'env> {
     fn submit(&mut self) {
         let unit = std::mem::take(&mut self.unit);
         self.submitted += unit.len() as u64;
-        let options = self.options;
+        let (options, observer) = (self.options, self.observer);
         self.queue
-            .submit(move |state| compress_unit(unit, options, state));
+            .submit(move |state| compress_unit(unit, options, observer, state));
     }
 
     /// Writes the chunks of the oldest unit in flight; false if there is none.
@@ -234,11 +238,16 @@ impl<'d, 'env> SolidWriter<'d, 'env> {
 }
 
 /// Compresses the chunks of a unit.
-fn compress_unit(unit: Vec<u8>, options: SolidOptions, state: &mut WorkerState) -> Result<Packing> {
+fn compress_unit(
+    unit: Vec<u8>,
+    options: SolidOptions,
+    observer: &dyn Observer,
+    state: &mut WorkerState,
+) -> Result<Packing> {
     let chunk_size = options.chunk_size as usize;
     if chunk_size >= OWN_BUFFER && state.remote().is_none() {
         let SolidOptions { format, level, .. } = options;
-        let chunk = compress_large_unit(state, format, options.chunk_size, level, unit)?;
+        let chunk = compress_large_unit(state, observer, format, options.chunk_size, level, unit)?;
         return Ok(Packing::Here(vec![chunk]));
     }
     let unit = Arc::new(Buffer::from(unit));
