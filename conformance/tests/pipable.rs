@@ -1,10 +1,11 @@
 //! Pipable archives: written to files and pipes, read from both.
 
 use crate::support::{Source, both, rules_for};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use wimforge_conformance::compare::assert_same_tree;
-use wimforge_conformance::imaging::{COMPRESSIONS, Imager, Options};
+use wimforge_conformance::imaging::{COMPRESSIONS, Compression, Imager, Options};
 use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::snapshot::Snapshot;
 use wimforge_conformance::tree::{Content, Node, Tree, fixed};
@@ -273,4 +274,101 @@ fn pipes_that_are_damaged_or_end_early() {
     let ordinary = fs::read(ordinary).expect("read");
     let _refused = apply(&ordinary).refused_with(44, &["not pipable"]);
     let _refused = apply(b"something else altogether, and long enough to be a header, or so it seems, although it takes quite some words to fill two hundred and eight bytes, which is what the header of a WIM has, neither more nor less.").refused_with(43, &[]);
+}
+
+/// `info`, `dir` and `verify` from a pipe say what they say of the file.
+#[test]
+fn looked_at_in_a_pipe() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&tree());
+    for imager in [&wimforge, &wimlib] {
+        let wim = captured(&source, imager, "a.wim", &Options::default());
+        let call = imager.append(&source.path, &wim, "second", &Options::default());
+        call.run().ok();
+        source.before.restore_times();
+        let bytes = fs::read(&wim).expect("read");
+        let piped = |line: &[&str]| wimforge.call(line.iter().copied()).run_fed(&bytes);
+        for image in ["1", "second", "all"] {
+            let expected = wimforge.show("dir", &wim, &[image]).out();
+            assert_eq!(piped(&["dir", "-", image]).ok().out(), expected);
+        }
+        let below = ["dir", "-", "1", "--path=/sub", "--one-file-only"];
+        assert_eq!(piped(&below).ok().out(), "/sub\n");
+        let images = |text: &str| text.split("Available Images:").nth(1).map(str::to_owned);
+        let expected = images(&wimforge.show("info", &wim, &[]).out());
+        assert!(expected.is_some());
+        assert_eq!(images(&piped(&["info", "-"]).ok().out()), expected);
+        let verified = piped(&["verify", "-"]).ok();
+        assert!(verified.out().contains("successfully verified"));
+        for line in [
+            &["dir", "-", "1", "--detailed"][..],
+            &["info", "-", "--blobs"],
+            &["info", "-", "--check"],
+            &["verify", "-", "--ref=x"],
+        ] {
+            let _refused = piped(line).refused_with(24, &["from a pipe"]);
+        }
+        let _refused = piped(&["dir", "-", "3"]).refused_with(18, &[]);
+    }
+}
+
+#[test]
+fn damage_is_found_in_a_pipe() {
+    let wimforge = Imager::plain();
+    let source = Source::new(&tree());
+    let options = Options::with(Compression::None);
+    let wim = captured(&source, &wimforge, "a.wim", &options);
+    let mut bytes = fs::read(&wim).expect("read");
+    let verify = |bytes: &[u8]| wimforge.call(["verify", "-"]).run_fed(bytes);
+    let _verified = verify(&bytes).ok();
+    let cut = verify(&bytes[..bytes.len() / 2]);
+    let _refused = cut.refused_with(65, &["the pipe ends"]);
+    // A byte of the largest files, which come in several pieces.
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let run = verify(&bytes).refused_with(28, &["has SHA-1", "large"]);
+    assert!(run.err().contains("failed verification"), "{run}");
+    // A base that does not follow its delta.
+    let delta = source.scratch.join("delta.wim");
+    let call = captured(&source, &wimforge, "base.wim", &options);
+    let base = format!("--delta-from={}", call.display());
+    let call = wimforge.capture(&source.path, &delta, &options);
+    call.args(["--pipable", &base]).run().ok();
+    let mut both = fs::read(&delta).expect("read");
+    let _refused = verify(&both).refused_with(55, &["does not come through the pipe"]);
+    both.extend(fs::read(source.scratch.join("base.wim")).expect("read"));
+    let _verified = verify(&both).ok();
+}
+
+/// The form of early versions, in which owner, group and mode are in a named stream.
+#[test]
+fn unix_data_in_a_stream() {
+    let wimforge = Imager::plain();
+    let source = Source::new(&fixed::everything());
+    for (name, mode) in [("hello", 0o640), ("sub", 0o2751)] {
+        let mode = Permissions::from_mode(mode);
+        fs::set_permissions(source.path.join(name), mode).expect("set the mode");
+    }
+    let modes = |dir: &Path| {
+        let of = |name: &str| {
+            let metadata = fs::metadata(dir.join(name)).expect("stat");
+            (metadata.mode(), metadata.uid(), metadata.gid())
+        };
+        [of("hello"), of("sub"), of("sub/text")]
+    };
+    let expected = modes(&source.path);
+    for layout in ["--not-pipable", "--pipable"] {
+        let wim = source.scratch.join("a.wim");
+        let call = wimforge.call(["capture", "--unix-data=stream", layout]);
+        call.arg(&source.path).arg(&wim).run().ok();
+        let target = source.scratch.join(layout);
+        let call = wimforge.apply(&wim, 1, &target).arg("--unix-data");
+        call.run().ok();
+        assert_eq!(modes(&target), expected);
+        if let Some(wimlib) = Imager::wimlib() {
+            wimlib.verify(&wim).ok();
+        }
+    }
 }

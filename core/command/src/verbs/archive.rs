@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use wimforge_core::archive::{Archive, IntegrityState, OpenOptions, check_integrity};
+use wimforge_core::archive::{Archive, IntegrityState, OpenOptions, PipedArchive, check_integrity};
 use wimforge_core::port::FileIdentity;
 use wimforge_core::scan::glob::Case;
-use wimforge_core::{Error, ErrorKind, Result};
+use wimforge_core::{Error, ErrorKind, Limits, Result};
 
 use crate::failure::Failure;
 use crate::host::{Host, OpenedArchive};
@@ -57,6 +57,35 @@ pub fn add_references(
         }
     }
     Ok(())
+}
+
+/// Whether an operand is standard input.
+pub fn is_pipe(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Reads a pipable archive from standard input, in one pass and to its end, so that whoever writes it
+/// can end in peace.
+pub fn from_pipe<T>(
+    host: &dyn Host,
+    act: impl FnOnce(&mut PipedArchive<'_>, Archive) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut input = host.stdin()?;
+    let (mut piped, known) = PipedArchive::open(&mut *input, &Limits::default())?;
+    let done = act(&mut piped, known)?;
+    piped.drain();
+    Ok(done)
+}
+
+/// Refuses options that need random access.
+pub fn refuse_in_pipe(options: &[(&str, bool)]) -> Result<()> {
+    match options.iter().find(|option| option.1) {
+        None => Ok(()),
+        Some((option, _)) => {
+            let what = format!("--{option} is not possible for a WIM that comes from a pipe");
+            Err(Error::new(ErrorKind::Parameter, what))
+        }
+    }
 }
 
 /// Makes an archive of an open file.

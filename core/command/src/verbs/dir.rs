@@ -27,6 +27,47 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         .get_one::<String>("path")
         .cloned()
         .unwrap_or_default();
+    let print = |archive: &Archive, image: &Image, index: u32| -> Result<(), Failure> {
+        let listing = Listing {
+            archive,
+            image,
+            detailed: matches.get_flag("detailed"),
+            is_json: matches.get_flag("json"),
+        };
+        let Some(start) = image.lookup(inside.replace('\\', "/").as_bytes()) else {
+            if image.root().is_none() && inside == "/" {
+                return Ok(());
+            }
+            let what = format!(
+                "\"{inside}\" is not in image {index} of \"{}\"",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::NoSuchPath, what).into());
+        };
+        listing.print(host, start, matches.get_flag("one-file-only"))
+    };
+    if archive::is_pipe(&path) {
+        // Sizes and places of data come last.
+        let flag = |name| (name, matches.get_flag(name));
+        archive::refuse_in_pipe(&[
+            flag("detailed"),
+            flag("json"),
+            ("ref", matches.contains_id("ref")),
+        ])?;
+        let (known, images) = archive::from_pipe(host, |piped, mut known| {
+            let selected = archive::select(&known, operand, &path)?;
+            let is_wanted = |index| match selected {
+                archive::Selected::One(one) => one == index,
+                archive::Selected::All => true,
+            };
+            let images = piped.read_images(&mut known, &is_wanted, &mut |_| {})?;
+            Ok((known, images))
+        })?;
+        for (index, image) in &images {
+            print(&known, image, *index)?;
+        }
+        return Ok(0);
+    }
     let archive = archive::open_set(host, &path, matches, &reporter)?;
     let indices = match archive::select(&archive, operand, &path)? {
         archive::Selected::One(index) => index..=index,
@@ -34,26 +75,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     for index in indices {
         let image = archive::read_image(&archive, index, &reporter)?;
-        let listing = Listing {
-            archive: &archive,
-            image: &image,
-            detailed: matches.get_flag("detailed"),
-            is_json: matches.get_flag("json"),
-        };
-        let Some(start) = image.lookup(inside.replace('\\', "/").as_bytes()) else {
-            if image.root().is_none() && inside == "/" {
-                continue;
-            }
-            return Err(Error::new(
-                ErrorKind::NoSuchPath,
-                format!(
-                    "\"{inside}\" is not in image {index} of \"{}\"",
-                    path.display()
-                ),
-            )
-            .into());
-        };
-        listing.print(host, start, matches.get_flag("one-file-only"))?;
+        print(&archive, &image, index)?;
     }
     Ok(0)
 }

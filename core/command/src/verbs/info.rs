@@ -29,7 +29,16 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     if info_change::is_wanted(matches) {
         return info_change::run(host, &path, matches, &reporter);
     }
-    let archive = match archive::open(host, &path, &reporter) {
+    let opened = match archive::is_pipe(&path) {
+        true => {
+            // What these need comes last.
+            let flag = |name| (name, matches.get_flag(name));
+            archive::refuse_in_pipe(&[flag("check"), flag("blobs")])?;
+            Ok(archive::from_pipe(host, |_, known| Ok(known))?)
+        }
+        false => archive::open(host, &path, &reporter),
+    };
+    let archive = match opened {
         Err(error) if error.kind() == ErrorKind::NotWim && invocation.compat == Compat::Seed => {
             return describe(host, &path, partition, error, &reporter);
         }
@@ -112,6 +121,10 @@ fn describe(
 /// The XML data byte for byte.
 fn raw_xml(archive: &Archive) -> Result<Vec<u8>> {
     let resource = archive.header().xml;
+    if resource.is_absent() {
+        // It came through a pipe.
+        return Ok(archive.xml.encode());
+    }
     read_vec_at(
         &**archive.storage(),
         resource.offset,

@@ -1,7 +1,9 @@
 //! `verify`.
 
 use serde_json::json;
-use wimforge_core::archive::verify::{Problem, Severity, VerifyOptions, VerifyReport, verify};
+use wimforge_core::archive::verify::{
+    Problem, Severity, VerifyOptions, VerifyReport, verify, verify_piped,
+};
 use wimforge_core::text::Show;
 use wimforge_core::{Error, ErrorKind};
 
@@ -17,12 +19,22 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     let matches = &invocation.matches;
     let reporter = Reporter::new(host, invocation);
     let path = invocation.path("WIMFILE");
-    let archive = archive::open_set(host, &path, matches, &reporter)?;
-    let options = VerifyOptions {
-        integrity: !matches.get_flag("nocheck"),
-        ..VerifyOptions::default()
+    let report = match archive::is_pipe(&path) {
+        true => {
+            archive::refuse_in_pipe(&[("ref", matches.contains_id("ref"))])?;
+            archive::from_pipe(host, |piped, known| {
+                Ok(verify_piped(piped, known, &reporter)?)
+            })?
+        }
+        false => {
+            let archive = archive::open_set(host, &path, matches, &reporter)?;
+            let options = VerifyOptions {
+                integrity: !matches.get_flag("nocheck"),
+                ..VerifyOptions::default()
+            };
+            verify(&archive, &options, &*invocation.workers(host), &reporter)?
+        }
     };
-    let report = verify(&archive, &options, &*invocation.workers(host), &reporter)?;
     reporter.end_line();
     for problem in &report.problems {
         show(problem, host, &reporter);

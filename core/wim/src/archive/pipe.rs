@@ -111,34 +111,49 @@ impl<'a> PipedArchive<'a> {
         index: u32,
         report: &mut dyn FnMut(format::metadata::Finding),
     ) -> Result<Image> {
-        let mut found = None;
+        let mut found = self.read_images(archive, &|number| number == index, report)?;
+        found
+            .pop()
+            .map(|(_, image)| image)
+            .ok_or_else(|| Error::new(ErrorKind::NoSuchImage, format!("there is no image {index}")))
+    }
+
+    /// The same for all images that are wanted.
+    ///
+    /// # Errors
+    /// Those of [`Archive::read_image`].
+    pub fn read_images(
+        &mut self,
+        archive: &mut Archive,
+        is_wanted: &dyn Fn(u32) -> bool,
+        report: &mut dyn FnMut(format::metadata::Finding),
+    ) -> Result<Vec<(u32, Image)>> {
+        let mut found = Vec::new();
         for number in 1..=self.header.images {
             let head = self.input.head()?;
             if !head.flags.contains(ResourceFlags::METADATA) {
                 return Err(malformed(&self.input, "there is too little metadata"));
             }
-            if number == index {
-                let data = self.whole(head)?;
-                let image = format::metadata::decode(&data, &self.limits, report);
-                found = Some(image.map_err(|error| error.at(format_args!("image {index}")))?);
-            } else {
+            if !is_wanted(number) {
                 self.skip(head)?;
+                continue;
             }
-        }
-        let image = found.ok_or_else(|| {
-            Error::new(ErrorKind::NoSuchImage, format!("there is no image {index}"))
-        })?;
-        for (_, hash) in image.data() {
-            if archive.blobs.find(&hash).is_none() {
-                archive.blobs.insert(Blob {
-                    hash,
-                    references: 1,
-                    size: 0,
-                    place: Place::Elsewhere,
-                })?;
+            let data = self.whole(head)?;
+            let image = format::metadata::decode(&data, &self.limits, report);
+            let image = image.map_err(|error| error.at(format_args!("image {number}")))?;
+            for (_, hash) in image.data() {
+                if archive.blobs.find(&hash).is_none() {
+                    archive.blobs.insert(Blob {
+                        hash,
+                        references: 1,
+                        size: 0,
+                        place: Place::Elsewhere,
+                    })?;
+                }
             }
+            found.push((number, image));
         }
-        Ok(image)
+        Ok(found)
     }
 
     /// All of a resource that is not too large for that, with its hash checked.
@@ -207,7 +222,7 @@ impl<'a> PipedArchive<'a> {
     }
 
     /// Reads what is left and drops it, so that whoever writes the pipe can end in peace.
-    pub(crate) fn drain(&mut self) {
+    pub fn drain(&mut self) {
         let mut buffer = vec![0; PIECE as usize];
         while self.input.fill(&mut buffer).is_ok_and(|got| got > 0) {}
     }

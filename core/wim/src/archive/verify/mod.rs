@@ -18,9 +18,11 @@ mod data;
 mod entries;
 mod images;
 mod integrity;
+mod piped;
 mod report;
 mod structure;
 
+pub use piped::verify_piped;
 pub use report::{AffectedFile, Problem, Severity, VerifyReport};
 
 use self::images::Images;
