@@ -262,3 +262,29 @@ fn broken_streams() {
         );
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Every format with every chunk size and level, in blocks of up to 4 MiB.
+    #[test]
+    fn large_blocks(
+        format in prop::sample::select(&[Format::Xpress, Format::Lzx, Format::Lzms][..]),
+        order in 12u32..=22,
+        level in prop::sample::select(&LEVELS[..]),
+        pieces in data(usize::MAX),
+        skip in 0usize..1000,
+    ) {
+        let (least, most) = format.chunk_sizes();
+        let chunk_size = (1 << order).clamp(least, most);
+        // Text with pieces of other kinds in between, here and there cut off.
+        let mut plain = text(chunk_size as usize / 2);
+        plain.extend(&pieces);
+        plain.extend_from_within(skip..);
+        plain.extend(&pieces);
+        plain.truncate(chunk_size as usize - skip % 5);
+        let mut compressor = Compressor::new(format, chunk_size, Level(level)).unwrap();
+        check(&mut compressor, chunk_size, &plain);
+        check(&mut compressor, chunk_size, &pieces[..pieces.len().min(chunk_size as usize)]);
+    }
+}
