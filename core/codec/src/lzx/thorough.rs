@@ -40,6 +40,8 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let level = level.0;
         let nice = match level {
             ..45 => 60,
+            // Large windows hold more long matches.
+            _ if P::WINDOW > 1 << 17 => (70 + level as usize).min(MAX_MATCH),
             _ => (2 * level.max(50) as usize - 16).min(MAX_MATCH),
         };
         Thorough {
