@@ -1,5 +1,6 @@
 //! Several instances together.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use wimforge_conformance::imaging::Compression;
@@ -36,49 +37,69 @@ fn more_instances_write_the_same_bytes() {
     }
 }
 
-/// CPU time of this process in seconds, its own and that of its threads.
+/// CPU time in seconds of this process with its threads, and of the programs it has waited for.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / 100.0
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    let ticks: f64 = fields
+        .skip(11)
+        .take(4)
+        .map(|field| field.parse::<f64>().unwrap())
+        .sum();
+    ticks / 100.0
 }
 
-/// `WIMFORGE_TREE` names what is captured.
+/// Captures through the component, with so many instances beside the writer; the memory that the
+/// writer took at most, in bytes.
+fn capture_with(instances: usize, path: &Path, wim: &Path) -> usize {
+    let mut instance = instance();
+    let options = library::options(compression(Compression::Lzx), now());
+    let mut writing = instance.create(new_file(wim), &options).unwrap().unwrap();
+    if instances > 0 {
+        writing
+            .use_workers(Pool::new(library(), instances).unwrap())
+            .unwrap();
+    }
+    writing
+        .add(directory(path), &image("tree"), None)
+        .unwrap()
+        .unwrap();
+    writing.finish(None).unwrap().unwrap();
+    instance.store.data().peak
+}
+
+/// LZX by the program on one thread, by the component alone, and with one and two instances beside
+/// it, by turns. `WIMFORGE_TREE` names what is captured, `WIMFORGE_BIN` the program: one that was
+/// built with `--release`.
 #[test]
 #[ignore = "a measurement, for a quiet machine"]
 fn speed() {
+    const ROUNDS: usize = 5;
     let path = std::env::var_os("WIMFORGE_TREE").unwrap_or("/usr/include".into());
-    let path = std::path::PathBuf::from(path);
+    let path = PathBuf::from(path);
     let scratch = Scratch::new();
+    let wim = scratch.join("x.wim");
     library();
-    for instances in [0, 1, 2, 0, 1, 2] {
-        let mut instance = instance();
-        let options = library::options(compression(Compression::Lzx), now());
+    let mut taken = [const { Vec::new() }; 4];
+    for way in (0..4).cycle().take(4 * ROUNDS) {
         let (began, used) = (Instant::now(), cpu());
-        let wim = scratch.join("x.wim");
-        let mut writing = instance.create(new_file(&wim), &options).unwrap().unwrap();
-        if instances > 0 {
-            writing
-                .use_workers(Pool::new(library(), instances).unwrap())
-                .unwrap();
+        match way {
+            0 => drop(by_program(&path, &wim, Compression::Lzx, &["--threads=1"])),
+            more => drop(capture_with(more - 1, &path, &wim)),
         }
-        writing
-            .add(directory(&path), &image("tree"), None)
-            .unwrap()
-            .unwrap();
-        writing.finish(None).unwrap().unwrap();
-        eprintln!(
-            "{instances} instances beside the writer: {:.2} s, {:.2} s of CPU, {} MiB of memory",
-            began.elapsed().as_secs_f64(),
-            cpu() - used,
-            instance.store.data().peak >> 20
-        );
+        taken[way].push((began.elapsed().as_secs_f64(), cpu() - used));
+        std::fs::remove_file(&wim).unwrap();
+    }
+    for (way, taken) in taken.iter_mut().enumerate() {
+        let median = |values: Vec<f64>| {
+            let mut values = values;
+            values.sort_by(f64::total_cmp);
+            values[ROUNDS / 2]
+        };
+        let wall = median(taken.iter().map(|taken| taken.0).collect());
+        let cpu = median(taken.iter().map(|taken| taken.1).collect());
+        let who = ["program", "component", "component + 1", "component + 2"][way];
+        eprintln!("{who:14} {wall:6.2} s, CPU {cpu:6.2} s: {taken:.2?}");
     }
 }
 
