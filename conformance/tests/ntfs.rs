@@ -358,6 +358,34 @@ fn a_volume_is_appended_and_described() {
     let _refused = info.refused_with(43, &[]);
 }
 
+#[test]
+fn a_hibernated_windows_is_not_captured_by_mistake() {
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    let hibernated = |root: &Path| {
+        let image = [&b"hibr"[..], &[0; 8192]].concat();
+        fs::write(root.join("hiberfil.sys"), image).expect("write a file");
+    };
+    if !volume.fill(&scratch, hibernated) {
+        return;
+    }
+    let wim = scratch.join("a.wim");
+    let refused = Imager::plain().capture(&volume.path, &wim, &options());
+    let _refused = refused
+        .run()
+        .refused_with(46, &["hibernated", "--compat=wimlib"]);
+    assert!(!wim.exists());
+    for imager in [Imager::own(), Imager::drop_in()] {
+        let run = imager.capture(&volume.path, &wim, &options()).run().ok();
+        assert!(run.err().contains("hibernated"), "{run}");
+    }
+    // `info` describes it, as it does every volume.
+    let text = Imager::plain().show("info", &volume.path, &[]).err();
+    assert!(text.contains("hibernated"), "{text}");
+}
+
 /// Puts a volume into the only partition of a disk.
 fn disk_with(volume: &Path, disk: &Path) {
     const START: u32 = 2048;

@@ -82,6 +82,7 @@ pub(crate) fn open_volume(path: &Path, options: SourceOptions) -> Result<OpenedS
     let source = NtfsSource::open(device, name, options)?;
     let volume = VolumeFacts {
         warnings: source.warnings().collect(),
+        hibernated: source.is_hibernated(),
         identity: Some(identity),
     };
     Ok(OpenedSource {

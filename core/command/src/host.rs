@@ -173,6 +173,8 @@ pub struct OpenedSource {
 pub struct VolumeFacts {
     /// What the user should be told.
     pub warnings: Vec<String>,
+    /// Windows is hibernated on it, or was shut down by fast startup.
+    pub hibernated: bool,
     /// The file or device that holds it, which must not be written over.
     pub identity: Option<FileIdentity>,
 }

@@ -22,6 +22,9 @@ pub struct Profile {
     pub decode_system_compression: bool,
     /// Whether the extended attributes of files on an NTFS volume are stored.
     pub volume_xattrs: bool,
+    /// Whether a volume on which Windows is hibernated is captured, although what Windows has not
+    /// written yet is missing.
+    pub hibernated_volumes: bool,
     /// A file that two sources of a list provide.
     pub overlay: Overlay,
     /// Paths that are left out without `--config`.
@@ -37,6 +40,7 @@ impl Compat {
                 outside_links: OutsideLinks::Omit,
                 decode_system_compression: true,
                 volume_xattrs: true,
+                hibernated_volumes: false,
                 overlay: Overlay::Refuse,
                 newer_exclusions: false,
             },
@@ -44,6 +48,7 @@ impl Compat {
                 outside_links: OutsideLinks::Keep,
                 decode_system_compression: false,
                 volume_xattrs: false,
+                hibernated_volumes: true,
                 overlay: Overlay::Replace,
                 newer_exclusions: true,
             },

@@ -25,6 +25,7 @@ use crate::catalog::Catalog;
 use crate::device::ReadAt;
 use crate::limits::Limits;
 use crate::record::FileReference;
+use crate::state::Warning;
 use crate::stream::Stream;
 use crate::volume::Volume;
 use crate::{error, name, wof};
@@ -83,6 +84,13 @@ impl NtfsSource {
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let warnings = self.volume.warnings().iter();
         warnings.map(|warning| format!("{}: {warning}", quoted(&self.name)))
+    }
+
+    /// Whether Windows is hibernated on the volume, or was shut down by fast startup: what it has not
+    /// written yet is missing then, and what it has written may not fit together.
+    pub fn is_hibernated(&self) -> bool {
+        let mut warnings = self.volume.warnings().iter();
+        warnings.any(|warning| matches!(warning, Warning::Hibernated))
     }
 
     /// The descriptor with a number, read once.

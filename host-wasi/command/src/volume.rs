@@ -48,6 +48,7 @@ pub fn open_volume(given: &Given, path: &Path, options: SourceOptions) -> Result
     let source = NtfsSource::open(device, name, options)?;
     let volume = VolumeFacts {
         warnings: source.warnings().collect(),
+        hibernated: source.is_hibernated(),
         identity: None,
     };
     Ok(OpenedSource {

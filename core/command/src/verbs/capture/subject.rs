@@ -217,6 +217,9 @@ fn open_sources(job: &Job<'_>) -> Result<Sources, Failure> {
         if let (true, Some(config)) = (request.tree.wimboot, &request.tree.config) {
             sources.add_file(host, config, WIMBOOT_CONFIG, options)?;
         }
+        if !request.tree.profile.hibernated_volumes {
+            refuse_hibernated(&sources)?;
+        }
         return Ok(sources);
     }
     if options.partition.is_some() {
@@ -229,6 +232,28 @@ fn open_sources(job: &Job<'_>) -> Result<Sources, Failure> {
         return Err(Error::new(ErrorKind::Parameter, what).into());
     }
     Ok(sources)
+}
+
+/// wimlib captures such volumes without a word.
+fn refuse_hibernated(sources: &Sources) -> Result<()> {
+    let volume = sources.volume();
+    let Some(volume) = volume.filter(|opened| {
+        opened
+            .volume
+            .as_ref()
+            .is_some_and(|volume| volume.hibernated)
+    }) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Ntfs,
+        format!(
+            "Windows is hibernated on \"{}\", or was shut down by fast startup: an image would lack what it \
+             has not written yet. Shut it down for good first (in Windows, `shutdown /s /f /t 0`), or \
+             capture the volume as it is with --compat=wimlib",
+            volume.source.name()
+        ),
+    ))
 }
 
 /// The name of the image. The default name gets a number if it is in use.
