@@ -253,11 +253,11 @@ fn pipes_that_are_damaged_or_end_early() {
     let source = Source::new(&fixed::everything());
     let wim = captured(&source, &wimforge, "a.wim", &Options::default());
     let bytes = fs::read(&wim).expect("read");
-    let apply = |bytes: &[u8]| {
-        let dir = Scratch::new();
+    let apply_to = |dir: &Path, bytes: &[u8]| {
         let call = wimforge.call(["apply", "-", "1"]).arg(dir.join("out"));
         call.run_fed(bytes)
     };
+    let apply = |bytes: &[u8]| apply_to(Scratch::new().path(), bytes);
     // Cut off anywhere before the last data.
     for end in [1, 100, 208, 240, 300, 1000, 2000, bytes.len() / 2] {
         let _refused = apply(&bytes[..end]).refused();
@@ -266,9 +266,15 @@ fn pipes_that_are_damaged_or_end_early() {
     for at in (0..bytes.len() - 3000).step_by(bytes.len() / 97) {
         let mut bad = bytes.clone();
         bad[at] ^= 0x55;
-        let run = apply(&bad);
-        // The header and names in the XML data are protected by nothing.
-        assert!(run.code() != 0 || at < 208 + 40, "byte {at}");
+        let dir = Scratch::new();
+        let run = apply_to(dir.path(), &bad);
+        // The header and names in the XML data are protected by nothing; and a byte that only fills up
+        // the last bits of a chunk changes nothing.
+        if run.succeeded() && at >= 208 + 40 {
+            let restored = Snapshot::of(&dir.join("out"));
+            let rules = rules_for(&Options::default());
+            assert_same_tree(&format!("byte {at}"), &source.before, &restored, rules);
+        }
     }
     let ordinary = source.captured(&wimforge, "b.wim", &Options::default());
     let ordinary = fs::read(ordinary).expect("read");
