@@ -1,7 +1,8 @@
 //! The command component in the wasmtime command line.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use wimforge_conformance::compare::{Links, Rules, assert_same_tree};
 use wimforge_conformance::imaging::{COMPRESSIONS, Compression, Imager};
@@ -13,19 +14,30 @@ use crate::support::*;
 use crate::volume::volume;
 
 /// The command component with this directory given to it.
-fn command(directory: &Path) -> Option<Call> {
+pub fn command(directory: &Path) -> Option<Call> {
     let wasmtime = installed("wasmtime", "python/bin/wasmtime")?;
-    let call = Call::new(wasmtime)
-        .arg("run")
+    let call = Call::new(&wasmtime)
+        .args(["run", "--allow-precompiled"])
         .args(["--env", &format!("SOURCE_DATE_EPOCH={EPOCH}")])
         .arg("--dir")
         .arg(directory)
-        .arg(components().join("wimforge.wasm"));
+        .arg(compiled(&wasmtime));
     Some(call)
 }
 
+/// The command component as code of this machine, so that not every run has to make that.
+fn compiled(wasmtime: &Path) -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let path = components().join("wimforge.cwasm");
+        let compile = Call::new(wasmtime).arg("compile").arg("-o").arg(&path);
+        let _compiled = compile.arg(components().join("wimforge.wasm")).run().ok();
+        path
+    })
+}
+
 /// A tree without anything that wasi:filesystem cannot tell.
-fn tellable(root: &Path) {
+pub fn tellable(root: &Path) {
     fs::create_dir_all(root.join("sub/empty")).unwrap();
     fs::write(root.join("file"), b"some text ".repeat(30_000)).unwrap();
     fs::write(root.join("sub/größe"), b"abc").unwrap();

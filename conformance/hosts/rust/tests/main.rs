@@ -7,6 +7,7 @@
 mod bad_hosts;
 mod command;
 mod identity;
+mod options;
 mod others;
 mod parallel;
 mod reading;
