@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Capacity of the buffers that go round, in bytes.
-const ROUND: usize = 1 << 20;
+const ROUND: usize = 512 << 10;
 /// Less than this gets memory of its own, so that little data never holds much memory.
 const OWN: usize = ROUND / 4;
 

@@ -12,7 +12,7 @@ use crate::write::blob_writer::{Streamed, StreamedEnd};
 use crate::{Error, ErrorKind, Result};
 
 /// Bytes of a piece, unless a chunk is larger.
-const PIECE: u64 = 1 << 20;
+const PIECE: u64 = 512 << 10;
 
 /// What is done with the pieces of a large item besides hashing them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
