@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! items in plan order
-//!   small ones, about 1 MiB together ─▶ load (parallel: open, read, SHA-1)
+//!   small ones, about 512 KiB together ─▶ load (parallel: open, read, SHA-1)
 //!       in order: known already? ─▶ forget      new? ─▶ claim the hash, cut into chunks
-//!   about 512 KiB of chunks ─▶ compress (parallel)
+//!   about 256 KiB of chunks ─▶ compress (parallel)
 //!       in order: collect the blob's chunks, write it when it is complete
 //! ```
 //!
