@@ -6,6 +6,7 @@ mod options;
 
 use crate::support::both;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use wimforge_conformance::imaging::{Compression, Imager, Options};
@@ -146,8 +147,8 @@ fn everything(root: &Path) {
     drop(file);
     let empty = write("empty", b"");
     set(&empty, "system.ntfs_object_id", &id[16..32]);
-    let long = write("A long name.text", b"long");
-    set(&long, "system.ntfs_dos_name", b"ALONGN~1.TEX");
+    let long_file = write("A long name.text", b"long");
+    set(&long_file, "system.ntfs_dos_name", b"ALONGN~1.TEX");
     let long = directory("A long directory");
     set(&long, "system.ntfs_dos_name", b"ALONGD~1");
     symlink("first", root.join("relative")).expect("make a link");
@@ -169,6 +170,24 @@ fn everything(root: &Path) {
     for number in 0..300_usize {
         let name = format!("file {number}");
         fs::write(many.join(name), noise(number * 7, number as u32)).expect("write a file");
+    }
+    // More attributes and more runs than one record holds: an attribute list.
+    let spread = write("spread", b"over several records");
+    for number in 0..40 {
+        set(
+            &spread,
+            &format!("user.stream {number}"),
+            &noise(90, number),
+        );
+    }
+    fs::hard_link(&long_file, inner.join("Another long name.text")).expect("link");
+    let mut fragments = ["fragments", "more fragments"]
+        .map(|name| fs::File::create(root.join(name)).expect("create a file"));
+    for number in 0..600 {
+        for file in &mut fragments {
+            file.write_all(&noise(4096, number))
+                .expect("append to a file");
+        }
     }
     for name in ["pagefile.sys", "hiberfil.sys", "swapfile.sys"] {
         let _excluded = write(name, b"excluded");

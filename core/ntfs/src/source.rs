@@ -21,8 +21,10 @@ use wimforge_core::{Error, ErrorKind, Result};
 pub use self::describe::{Description, describe};
 use self::entry::{is_shown, named_streams, show_reference};
 pub use self::find::find_volume;
+use crate::attribute::AttributeType;
 use crate::catalog::Catalog;
 use crate::device::ReadAt;
+use crate::error::Place;
 use crate::limits::Limits;
 use crate::record::FileReference;
 use crate::state::Warning;
@@ -124,7 +126,9 @@ impl NtfsSource {
             .collect::<error::Result<_>>()?;
         let mut shown = names.iter().filter(|name| is_shown(name, decoded));
         let name = shown.nth(number as usize);
-        file.open_stream(name.map_or(&[], |name| name))
+        let place = || Place::attribute(file.record(), AttributeType::DATA, &[]);
+        let name = name.ok_or_else(|| error::Error::Missing(place()))?;
+        file.open_stream(name)
     }
 }
 

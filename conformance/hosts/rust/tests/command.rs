@@ -121,28 +121,16 @@ fn it_shows_and_restores() {
     assert!(shown.contains("source"), "{shown}");
     let _verified = command.clone().arg("verify").arg(&wim).run().ok();
     let restored = scratch.join("restored");
-    let _applied = command
-        .clone()
-        .arg("apply")
-        .arg(&wim)
-        .arg("1")
-        .arg(&restored)
-        .run()
-        .ok();
+    let apply = command.clone().arg("apply").arg(&wim).arg("1");
+    let apply = apply.arg(&restored);
+    let _applied = apply.run().ok();
     let rules = Rules {
         links: Links::Same,
         access_times: false,
     };
     assert_same_tree("applied", &before, &Snapshot::of(&restored), rules);
     // Once more, over what is there.
-    let _again = command
-        .clone()
-        .arg("apply")
-        .arg(&wim)
-        .arg("1")
-        .arg(&restored)
-        .run()
-        .ok();
+    let _again = apply.run().ok();
     assert_same_tree("applied again", &before, &Snapshot::of(&restored), rules);
 }
 
