@@ -117,11 +117,11 @@ fn scan(
         latest_time: choices::epoch(host)?,
         ..ScanOptions::default()
     };
-    let mut scanner = Scanner::new(&options, reporter);
+    let workers = invocation.workers(host);
+    let mut scanner = Scanner::new(&options, reporter).read_ahead(&*workers);
     scanner.add_root(&*source)?;
     reporter.end_line();
     let mut scanned: Scanned = scanner.finish()?;
-    let workers = invocation.workers(host);
     hash_contents(&mut scanned, &[&*source], &*workers, reporter)?;
     Ok(scanned.image)
 }

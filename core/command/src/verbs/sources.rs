@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wimforge_core::port::Source;
+use wimforge_core::port::{Source, Workers};
 use wimforge_core::scan::{ScanOptions, Scanned, Scanner};
 use wimforge_core::{Error, ErrorKind, Result};
 
@@ -130,8 +130,13 @@ impl Sources {
     }
 
     /// Scans them into one image.
-    pub fn scan(&self, options: &ScanOptions, reporter: &Reporter<'_>) -> Result<Scanned> {
-        let mut scanner = Scanner::new(options, reporter);
+    pub fn scan(
+        &self,
+        options: &ScanOptions,
+        workers: &dyn Workers,
+        reporter: &Reporter<'_>,
+    ) -> Result<Scanned> {
+        let mut scanner = Scanner::new(options, reporter).read_ahead(workers);
         for placed in &self.placed {
             scanner.add(&*placed.opened.source, placed.target.as_bytes())?;
             reporter.end_line();

@@ -28,7 +28,7 @@ pub struct Wanted {
     pub strict_security: bool,
 }
 
-/// A tree of files. Directories are read one at a time, streams by several workers at once.
+/// A tree of files. Directories and streams are read by several workers at once.
 ///
 /// A source follows its own root if that is a link, skips `.` and `..`, enters mount points, and
 /// reports everything else as it is; the rules of capture are applied by [`crate::scan`].

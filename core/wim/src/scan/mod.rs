@@ -3,6 +3,7 @@
 //! A scan walks its sources once, reading directories, attributes and link targets but no file data,
 //! and builds an [`Image`] together with the list of data that is still to be read.
 
+mod ahead;
 pub mod config;
 mod edit;
 pub mod glob;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::ahead::{Coming, ReadAhead};
 use super::inode::Added;
 use super::links::OutsideLinks;
 use super::overlay::Meeting;
@@ -9,7 +10,8 @@ use super::scanned::{Origin, Pending, ScanOptions, Scanned};
 use crate::format::metadata::MAX_NAME_UNITS;
 use crate::image::{DentryId, InodeId, NameRef};
 use crate::port::{
-    Entry, EntryBatch, Event, FileIdentity, Kind, Node, Observer, OnUnreadable, Source,
+    Entry, EntryBatch, Event, FileIdentity, Kind, Node, Observer, OnUnreadable, Pool, Source,
+    Workers,
 };
 use crate::text;
 use crate::{Error, ErrorKind, Result};
@@ -18,6 +20,8 @@ use crate::{Error, ErrorKind, Result};
 pub struct Scanner<'a> {
     pub(super) options: &'a ScanOptions,
     pub(super) observer: &'a dyn Observer,
+    /// Who reads directories ahead.
+    workers: Option<&'a dyn Workers>,
     pub(super) scanned: Scanned,
     pub(super) linked: HashMap<FileIdentity, InodeId>,
     /// The sources so far: the number of dentries before each, and its name.
@@ -30,9 +34,11 @@ pub struct Scanner<'a> {
 }
 
 /// A directory to be read.
-struct Directory {
+pub(super) struct Directory {
     dentry: DentryId,
-    node: Node,
+    pub(super) node: Node,
+    /// Its entries, if a worker reads them already.
+    pub(super) coming: Option<Coming>,
     /// From the root of capture; empty for the root.
     path: Vec<u8>,
     /// Identities of the directories above and of this one, to notice loops.
@@ -54,6 +60,7 @@ impl<'a> Scanner<'a> {
         Self {
             options,
             observer,
+            workers: None,
             scanned: Scanned::default(),
             linked: HashMap::new(),
             sources: Vec::new(),
@@ -61,6 +68,13 @@ impl<'a> Scanner<'a> {
             replaced: false,
             left_out: HashSet::new(),
         }
+    }
+
+    /// Has directories read ahead by `workers`. The image is the same as without.
+    #[must_use]
+    pub fn read_ahead(mut self, workers: &'a dyn Workers) -> Self {
+        self.workers = Some(workers).filter(|workers| workers.threads() > 1);
+        self
     }
 
     /// Scans a source that becomes the root of the image.
@@ -216,15 +230,35 @@ impl<'a> Scanner<'a> {
     }
 
     fn walk(&mut self, walk: &SourceWalk<'_>, entry: &Entry, root: DentryId) -> Result<()> {
-        let mut todo = vec![Directory {
+        let todo = vec![Directory {
             dentry: root,
             node: entry.node,
+            coming: None,
             path: Vec::new(),
             above: ancestor(entry, None),
         }];
-        while let Some(directory) = todo.pop() {
+        let (source, wanted) = (walk.source, self.options.wanted);
+        let Some(workers) = self.workers else {
+            return self.walk_all(walk, todo, ReadAhead::new(source, wanted, None, 0));
+        };
+        let mut outcome = Ok(());
+        let slot = &mut outcome;
+        workers.scope(Box::new(|pool: &dyn Pool<'_>| {
+            let reader = ReadAhead::new(source, wanted, Some(pool), workers.threads());
+            *slot = self.walk_all(walk, todo, reader);
+        }));
+        outcome
+    }
+
+    fn walk_all(
+        &mut self,
+        walk: &SourceWalk<'_>,
+        mut todo: Vec<Directory>,
+        mut reader: ReadAhead<'_, '_>,
+    ) -> Result<()> {
+        while let Some(mut directory) = todo.pop() {
             self.check_cancelled()?;
-            let batch = match walk.source.read_dir(directory.node, self.options.wanted) {
+            let batch = match reader.read(&mut directory) {
                 Ok(batch) => batch,
                 // Without its root there is nothing to capture.
                 Err(error) if directory.path.is_empty() => return Err(error),
@@ -236,9 +270,11 @@ impl<'a> Scanner<'a> {
                     continue;
                 }
             };
+            reader.announce(&mut todo);
             let first = todo.len();
             self.read_directory(walk, &directory, batch, &mut todo)?;
             todo[first..].reverse();
+            reader.announce(&mut todo);
         }
         Ok(())
     }
@@ -308,6 +344,7 @@ impl<'a> Scanner<'a> {
                         todo.push(Directory {
                             dentry,
                             node: entry.node,
+                            coming: None,
                             path,
                             above,
                         });
@@ -327,6 +364,7 @@ impl<'a> Scanner<'a> {
                 todo.push(Directory {
                     dentry,
                     node: entry.node,
+                    coming: None,
                     path,
                     above,
                 });

@@ -67,7 +67,8 @@ impl<'a> Subject<'a> {
         self.check_destination(&pass_over)?;
         let options = self.scan_options(pass_over)?;
         let reporter = self.job.reporter;
-        let mut scanned = self.sources.scan(&options, reporter)?;
+        let workers = self.job.host.workers(self.job.request.threads);
+        let mut scanned = self.sources.scan(&options, &*workers, reporter)?;
         self.incremental
             .take_over(&mut scanned, appended, reporter)?;
         Ok(scanned)
