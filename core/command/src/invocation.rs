@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 use wimforge_core::port::Workers;
@@ -114,12 +115,13 @@ impl Invocation {
             Some(_) => called.to_owned(),
             None => format!("{called} {verb}"),
         };
-        let command = definition.command.bin_name(shown);
+        let mut command = definition.command.bin_name(shown);
+        let usage = command.render_usage();
         let matches = command
             .try_get_matches_from(std::iter::once(OsString::from(&verb)).chain(arguments))
             .map_err(|error| match error.exit_code() {
                 0 => Failure::Text(error.to_string() + host.notes()),
-                _ => Failure::Usage(format!("{verb}: {}", explain(&error))),
+                _ => Failure::Usage(format!("{verb}: {}", explain(&error, &usage))),
             })?;
         let json = matches.try_get_one::<bool>("json").ok().flatten();
         Ok(Self {
@@ -137,13 +139,16 @@ impl Invocation {
 
 /// What is wrong with the arguments. Scripts may look for the words that wimlib uses for an option
 /// that it does not know.
-fn explain(error: &clap::Error) -> String {
+fn explain(error: &clap::Error, usage: &StyledStr) -> String {
     let text = error.to_string();
     let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
     match (error.kind(), unknown) {
         (ErrorKind::UnknownArgument, Some(option)) if option.starts_with('-') => {
-            let usage = text.split_once("\n\nUsage").map_or("", |parts| parts.1);
-            format!("unrecognized option '{option}'\n\nUsage{usage}")
+            let meant = error.get(ContextKind::SuggestedArg);
+            let hint = meant.map_or(String::new(), |meant| format!(" (did you mean '{meant}'?)"));
+            format!(
+                "unrecognized option '{option}'{hint}\n\n{usage}\n\nFor more information, try '--help'.\n"
+            )
         }
         _ => text,
     }

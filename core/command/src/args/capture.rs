@@ -111,7 +111,8 @@ fn common(command: Command) -> Command {
                 .help("Store owner, group, mode, device nodes and extended attributes; =stream in the form of early wimlib versions"),
         )
         .arg(flag("rpfix", "Make absolute links into SOURCE relative to the root of the image (the default for capture)"))
-        .arg(flag("norpfix", "Capture absolute links as they are"))
+        // The manual page of 2013 has an example with the other spelling.
+        .arg(flag("norpfix", "Capture absolute links as they are").alias("norfix"))
         .arg(flag("no-acls", "Store no security descriptors").alias("noacls"))
         .arg(flag("strict-acls", "Fail if a security descriptor cannot be read in full"))
         .arg(

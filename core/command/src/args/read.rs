@@ -178,7 +178,9 @@ pub fn extract() -> Command {
         "Examples:\n  \
          wimforge extract data.wim 1 /etc/fstab\n  \
          wimforge extract data.wim 1 '/home/*/notes.txt' --preserve-dir-structure --dest-dir=out\n  \
-         wimforge extract data.wim 1 /etc/fstab --to-stdout | less",
+         wimforge extract data.wim 1 /etc/fstab --to-stdout | less\n  \
+         ssh host wimforge capture /srv/data - | wimforge extract - 1 /notes.txt\n\n\
+         A WIMFILE of '-' is a pipable WIM on standard input.",
     )
 }
 

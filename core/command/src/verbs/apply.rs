@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use wimforge_core::Limits;
 use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, apply, apply_piped};
-use wimforge_core::archive::{Archive, PipedArchive};
+use wimforge_core::archive::Archive;
 use wimforge_core::port::Workers;
 use wimforge_core::{Error, ErrorKind};
 
@@ -31,7 +30,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     let options = options(matches)?;
     refuse_windows_only(matches)?;
-    if path.as_os_str() == "-" {
+    if archive::is_pipe(&path) {
         let operand = operand.as_deref();
         return from_pipe(host, invocation, operand, &target, &options, &reporter);
     }
@@ -68,41 +67,28 @@ fn from_pipe(
     options: &ApplyOptions,
     reporter: &Reporter<'_>,
 ) -> Result<u8, Failure> {
-    let pipe = Path::new("-");
-    for (option, given) in [
-        ("check", invocation.matches.get_flag("check")),
-        ("ref", invocation.matches.contains_id("ref")),
-    ] {
-        if given {
-            let what = format!("--{option} is not possible for a WIM that comes from a pipe");
-            return Err(Error::new(ErrorKind::Parameter, what).into());
-        }
-    }
-    let mut input = host.stdin()?;
-    let (mut piped, known) = PipedArchive::open(&mut *input, &Limits::default())?;
-    let index = match archive::select(&known, operand, pipe)? {
-        Selected::One(index) => index,
-        Selected::All => {
-            let what = "only one image can be restored from a pipe";
-            return Err(Error::new(ErrorKind::Parameter, what).into());
-        }
-    };
-    let name = known.xml.name(index);
-    reporter.line(&format!(
-        "Applying image {index} (\"{name}\") from standard input to directory \"{}\"",
-        target.display()
-    ));
-    let directory = host.open_target(target)?;
-    let workers = invocation.workers(host);
-    let summary = apply_piped(
-        &mut piped,
-        known,
-        index,
-        &*directory,
-        options,
-        &*workers,
-        reporter,
-    )?;
+    let flag = |name| (name, invocation.matches.get_flag(name));
+    let ref_given = invocation.matches.contains_id("ref");
+    archive::refuse_in_pipe(&[flag("check"), ("ref", ref_given)])?;
+    let summary = archive::from_pipe(host, |piped, known| {
+        let index = match archive::select(&known, operand, Path::new("-"))? {
+            Selected::One(index) => index,
+            Selected::All => {
+                let what = "only one image can be restored from a pipe";
+                return Err(Error::new(ErrorKind::Parameter, what).into());
+            }
+        };
+        let name = known.xml.name(index);
+        reporter.line(&format!(
+            "Applying image {index} (\"{name}\") from standard input to directory \"{}\"",
+            target.display()
+        ));
+        let target = host.open_target(target)?;
+        let workers = invocation.workers(host);
+        Ok(apply_piped(
+            piped, known, index, &*target, options, &*workers, reporter,
+        )?)
+    })?;
     reporter.end_line();
     summarise(&summary, reporter);
     reporter.line("Done applying WIM image.");

@@ -205,3 +205,17 @@ pub fn read_image(
         }
     })
 }
+
+/// The same from a pipe.
+pub fn read_piped_image(
+    piped: &mut PipedArchive<'_>,
+    known: &mut Archive,
+    index: u32,
+    reporter: &Reporter<'_>,
+) -> Result<wimforge_core::image::Image> {
+    piped.read_image(known, index, &mut |finding| {
+        if finding.mended {
+            reporter.warning(&format!("image {index}: {}", finding.what));
+        }
+    })
+}

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use wimforge_core::apply::{ApplySummary, Selected, Wildcards, drop_nested, find, restore};
-use wimforge_core::archive::Archive;
+use wimforge_core::apply::{
+    ApplyOptions, ApplySummary, Selected, Wildcards, drop_nested, find, restore, restore_piped,
+    stream_piped,
+};
+use wimforge_core::archive::{Archive, PipedArchive};
 use wimforge_core::hash::{Hasher, Sha1};
 use wimforge_core::image::{DentryId, Image, StreamKind};
-use wimforge_core::port::{Sink, Target, WorkerState};
+use wimforge_core::port::{Sink, Target, WorkerState, Workers};
 use wimforge_core::scan::config::{decode_text, unquote};
 use wimforge_core::scan::glob::Case;
 use wimforge_core::text::Show;
@@ -34,41 +37,131 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     }
     let path = invocation.path("WIMFILE");
     let operand = invocation.text("IMAGE");
-    let options = apply::options(matches)?;
+    let request = Request {
+        host,
+        to_stdout,
+        wanted: Wanted::of(host, matches)?,
+        options: apply::options(matches)?,
+        directory: matches.get_one::<PathBuf>("dest-dir").cloned(),
+        workers: invocation.workers(host),
+        reporter: &reporter,
+    };
+    if archive::is_pipe(&path) {
+        archive::refuse_in_pipe(&[
+            ("check", matches.get_flag("check")),
+            ("ref", matches.contains_id("ref")),
+        ])?;
+        archive::from_pipe(host, |piped, mut known| {
+            let index = archive::select_one(&known, operand, &path)?;
+            let image = archive::read_piped_image(piped, &mut known, index, &reporter)?;
+            request.take_from_pipe(piped, &known, &image, index)
+        })?;
+        return Ok(0);
+    }
     let archive = archive::open_set(host, &path, matches, &reporter)?;
     if matches.get_flag("check") {
         archive::check(&archive, &path, &reporter)?;
     }
     let index = archive::select_one(&archive, operand, &path)?;
     let image = archive::read_image(&archive, index, &reporter)?;
-    let wanted = Wanted::of(host, matches)?;
-    let found = wanted.find(
-        &image,
-        index,
-        archive::name_case(host, &reporter),
-        &reporter,
-    )?;
-    if to_stdout {
-        let mut out = host.stdout()?;
-        write_files(&archive, &image, &found, &mut *out)?;
-        return Ok(0);
-    }
-    let directory = matches.get_one::<PathBuf>("dest-dir").cloned();
-    let directory = directory.unwrap_or_else(|| PathBuf::from("."));
-    let target = host.open_target(&directory)?;
-    let rounds = rounds(&image, found, wanted.layout, &*target, &reporter);
-    let workers = invocation.workers(host);
-    let mut summary = ApplySummary::default();
-    for round in &rounds {
-        let done = restore(
-            &archive, &image, round, &*target, &options, &*workers, &reporter,
-        )?;
-        summary += done;
-    }
-    reporter.end_line();
-    apply::summarise(&summary, &reporter);
-    reporter.line("Done extracting files.");
+    request.take_from(&archive, &image, index)?;
     Ok(0)
+}
+
+/// The command line, understood.
+struct Request<'a> {
+    host: &'a dyn Host,
+    to_stdout: bool,
+    wanted: Wanted,
+    options: ApplyOptions,
+    directory: Option<PathBuf>,
+    workers: Box<dyn Workers>,
+    reporter: &'a Reporter<'a>,
+}
+
+impl Request<'_> {
+    fn take_from(&self, archive: &Archive, image: &Image, index: u32) -> Result<()> {
+        let found = self.find(image, index)?;
+        if self.to_stdout {
+            let mut out = self.host.stdout()?;
+            return write_files(archive, image, &found, &mut *out);
+        }
+        let target = self.open_target()?;
+        let mut summary = ApplySummary::default();
+        for round in rounds(image, found, self.wanted.layout, &*target, self.reporter) {
+            summary += restore(
+                archive,
+                image,
+                &round,
+                &*target,
+                &self.options,
+                &*self.workers,
+                self.reporter,
+            )?;
+        }
+        self.finish(&summary);
+        Ok(())
+    }
+
+    /// The same where data comes once, and in an order of its own.
+    fn take_from_pipe(
+        &self,
+        piped: &mut PipedArchive<'_>,
+        known: &Archive,
+        image: &Image,
+        index: u32,
+    ) -> Result<(), Failure> {
+        let found = self.find(image, index)?;
+        if self.to_stdout {
+            let blobs = file_blobs(image, &found)?.into_iter();
+            let blobs: Vec<Sha1> = blobs.map(|(_, hash)| hash).collect();
+            let mut out = self.host.stdout()?;
+            stream_piped(piped, &blobs, &mut *out)?;
+            return Ok(out.flush()?);
+        }
+        let target = self.open_target()?;
+        let rounds = rounds(image, found, self.wanted.layout, &*target, self.reporter);
+        let [round] = &rounds[..] else {
+            return match rounds.is_empty() {
+                true => Ok(()),
+                false => Err(Error::new(
+                    ErrorKind::Parameter,
+                    "some of the files have the same name, and from a pipe they cannot be restored one \
+                     after the other; --preserve-dir-structure keeps them apart",
+                )
+                .into()),
+            };
+        };
+        let summary = restore_piped(
+            piped,
+            known,
+            image,
+            round,
+            &*target,
+            &self.options,
+            &*self.workers,
+            self.reporter,
+        )?;
+        self.finish(&summary);
+        Ok(())
+    }
+
+    fn find(&self, image: &Image, index: u32) -> Result<Vec<DentryId>> {
+        let case = archive::name_case(self.host, self.reporter);
+        self.wanted.find(image, index, case, self.reporter)
+    }
+
+    fn open_target(&self) -> Result<Box<dyn Target>> {
+        let here = Path::new(".");
+        self.host
+            .open_target(self.directory.as_deref().unwrap_or(here))
+    }
+
+    fn finish(&self, summary: &ApplySummary) {
+        self.reporter.end_line();
+        apply::summarise(summary, self.reporter);
+        self.reporter.line("Done extracting files.");
+    }
 }
 
 /// Where files go.
@@ -233,7 +326,15 @@ fn write_files(
     found: &[DentryId],
     out: &mut dyn Sink,
 ) -> Result<()> {
-    let contents = found.iter().map(|&dentry| {
+    for (dentry, hash) in file_blobs(image, found)? {
+        write_file(archive, &hash, out).map_err(|error| error.at(Show(&image.path(dentry))))?;
+    }
+    out.flush()
+}
+
+/// The blobs of files that are not empty. Everything is looked at before anything is written.
+fn file_blobs(image: &Image, found: &[DentryId]) -> Result<Vec<(DentryId, Sha1)>> {
+    let blobs = found.iter().map(|&dentry| {
         let inode = image.inode_of(dentry);
         let is_file = !inode.attributes.is_directory() && !inode.attributes.is_reparse_point();
         let stream = image.unnamed_stream(inode, StreamKind::Data);
@@ -249,12 +350,9 @@ fn write_files(
             )),
         }
     });
-    // Everything is looked at before anything is written.
-    let contents: Vec<(DentryId, Sha1)> = contents.collect::<Result<_>>()?;
-    for (dentry, hash) in contents.into_iter().filter(|entry| !entry.1.is_zero()) {
-        write_file(archive, &hash, out).map_err(|error| error.at(Show(&image.path(dentry))))?;
-    }
-    out.flush()
+    let mut blobs: Vec<(DentryId, Sha1)> = blobs.collect::<Result<_>>()?;
+    blobs.retain(|entry| !entry.1.is_zero());
+    Ok(blobs)
 }
 
 fn write_file(archive: &Archive, hash: &Sha1, out: &mut dyn Sink) -> Result<()> {

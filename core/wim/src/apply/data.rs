@@ -11,7 +11,7 @@ use super::plan::{FileNumber, Plan, PlannedFile, What};
 use crate::archive::Archive;
 use crate::archive::sweep::Receiver;
 use crate::image::{
-    FileAttributes, Image, InodeId, NOT_FIXED, PosixTarget, ReparseData, decode_link,
+    FileAttributes, Image, InodeId, NOT_FIXED, PosixTarget, ReparseData, UnixData, decode_link,
 };
 use crate::port::{
     Event, FileMetadata, LinkTarget, Missed, Observer, Target, TargetFile, WorkerState,
@@ -190,19 +190,37 @@ impl<'a> Writer<'a> {
     pub fn without_data(&self, number: FileNumber) -> Result<()> {
         let file = self.file(number);
         match (file.what, self.plan.unix_data(file.inode)) {
-            (What::Special, Some(unix)) => {
-                let path = self.first_path(number);
-                let missed = self.target.make_special(&unix, &path)?;
-                if missed.contains(Missed::SPECIAL) {
-                    return self
-                        .count_missed(missed)
-                        .map_err(|error| error.at(text::Show(&path)));
-                }
-                self.path_metadata(file.inode, &path)?;
-                self.other_names(number, &path)
-            }
+            (What::Special, Some(unix)) => self.special(number, &unix),
             _ => self.regular(number, &[]),
         }
+    }
+
+    /// Makes a device node, FIFO or socket.
+    fn special(&self, number: FileNumber, unix: &UnixData) -> Result<()> {
+        let path = self.first_path(number);
+        let missed = self.target.make_special(unix, &path)?;
+        if missed.contains(Missed::SPECIAL) {
+            return self
+                .count_missed(missed)
+                .map_err(|error| error.at(text::Show(&path)));
+        }
+        self.path_metadata(self.file(number).inode, &path)?;
+        self.other_names(number, &path)
+    }
+
+    /// Gives files the UNIX data that came behind their own data, and what it shows to be no regular
+    /// file, although it was made as one, becomes what it is.
+    pub fn late_metadata(&self, files: &[FileNumber]) -> Result<()> {
+        for &number in files {
+            let file = self.file(number);
+            match self.plan.unix_data(file.inode) {
+                Some(unix) if unix.is_special() && file.what == What::Regular => {
+                    self.special(number, &unix)?;
+                }
+                _ => self.path_metadata(file.inode, &self.first_path(number))?,
+            }
+        }
+        Ok(())
     }
 
     /// Makes the other names of a file.

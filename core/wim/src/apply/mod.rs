@@ -16,11 +16,13 @@ mod metadata;
 mod names;
 mod piped;
 mod plan;
+mod stream;
 
 use std::sync::atomic::AtomicU64;
 
 pub use self::find::{Wildcards, drop_nested, find};
-pub use self::piped::apply_piped;
+pub use self::piped::{apply_piped, restore_piped};
+pub use self::stream::stream_piped;
 
 use self::data::Writer;
 use self::plan::{FileNumber, Plan};

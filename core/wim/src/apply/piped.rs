@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 
 use super::data::Writer;
-use super::plan::Plan;
+use super::plan::{OLD_UNIX_SIZE, Plan, decode_old_unix_data};
 use super::{ApplyOptions, ApplySummary, Run, Selected};
 use crate::archive::sweep::Receiver;
-use crate::archive::{Archive, PipedArchive, PipedHead, PipedPiece};
+use crate::archive::{Archive, BlobId, PipedArchive, PipedHead, PipedPiece};
 use crate::hash::{Hasher, Sha1};
-use crate::image::Image;
+use crate::image::{Image, UnixData};
 use crate::port::{Event, Observer, Ordered, Phase, Target, Unit, Workers};
 use crate::{Error, ErrorKind, Result};
 
@@ -38,10 +38,32 @@ pub fn apply_piped(
             observer.event(&Event::Warning(&format!("image {index}: {what}")));
         }
     })?;
-    let selected: Vec<Selected> = whole(&image);
-    let plan = Plan::new(&known, &image, &selected, target, options, observer)?;
+    let all = whole(&image);
+    restore_piped(
+        piped, &known, &image, &all, target, options, workers, observer,
+    )
+}
+
+/// Restores parts of an image to a target, from a pipe of which everything in front of the file data has
+/// been read: `image` is from [`PipedArchive::read_image`], which has entered its data into `known`. The
+/// pipe is read to its end.
+///
+/// # Errors
+/// As [`apply_piped`].
+#[allow(clippy::too_many_arguments)] // What `restore` has, and the pipe.
+pub fn restore_piped(
+    piped: &mut PipedArchive<'_>,
+    known: &Archive,
+    image: &Image,
+    selected: &[Selected],
+    target: &dyn Target,
+    options: &ApplyOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<ApplySummary> {
+    let plan = Plan::new(known, image, selected, target, options, observer)?;
     let fix_links = options.fixes_links(known.header());
-    let writer = Writer::new(&known, &image, &plan, target, options, fix_links);
+    let writer = Writer::new(known, image, &plan, target, options, fix_links);
     let run = Run {
         plan: &plan,
         writer: &writer,
@@ -55,6 +77,8 @@ pub fn apply_piped(
     let wanted: HashMap<Sha1, usize> = wanted
         .map(|(index, &id)| (known.blobs.get(id).hash, index))
         .collect();
+    let unix_wanted = plan.unix_to_come.keys();
+    let unix_wanted = unix_wanted.map(|&id| (known.blobs.get(id).hash, id));
     let mut outcome = None;
     let slot = &mut outcome;
     workers.scope(Box::new(|pool| {
@@ -65,6 +89,8 @@ pub fn apply_piped(
             observer,
             most_in_flight: IN_FLIGHT * workers.threads(),
             wanted,
+            unix_wanted: unix_wanted.collect(),
+            unix_come: HashMap::new(),
             files: plan.blobs.len() as u64,
             done: 0,
             bytes: 0,
@@ -78,18 +104,30 @@ pub fn apply_piped(
             },
             name: &|index| run.show_files(plan.files_of_blob(index)),
         };
-        *slot = Some(driver.run().map(|()| (driver.bytes, driver.damaged)));
+        *slot = Some(driver.run().map(|()| Came {
+            unix: std::mem::take(&mut driver.unix_come),
+            bytes: driver.bytes,
+            damaged: driver.damaged,
+        }));
     }));
     let ended =
         outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")));
-    let (bytes, damaged) = ended?;
+    let came = ended?;
+    writer.late_metadata(&plan.learn_unix_data(&came.unix))?;
     run.set_directory_metadata()?;
     writer.warn(observer);
     Ok(ApplySummary {
-        bytes,
-        damaged,
+        bytes: came.bytes,
+        damaged: came.damaged,
         ..run.summary()
     })
+}
+
+/// What has come through the pipe.
+struct Came {
+    unix: HashMap<BlobId, UnixData>,
+    bytes: u64,
+    damaged: u64,
 }
 
 fn whole(image: &Image) -> Vec<Selected> {
@@ -131,6 +169,9 @@ struct Driver<'d, 'env, 'p> {
     most_in_flight: usize,
     /// What has not come yet, by hash.
     wanted: HashMap<Sha1, usize>,
+    /// The same for UNIX data that is a stream.
+    unix_wanted: HashMap<Sha1, BlobId>,
+    unix_come: HashMap<BlobId, UnixData>,
     files: u64,
     done: u64,
     bytes: u64,
@@ -146,18 +187,23 @@ struct Driver<'d, 'env, 'p> {
 
 impl Driver<'_, '_, '_> {
     fn run(&mut self) -> Result<()> {
-        while !self.wanted.is_empty() {
+        while !(self.wanted.is_empty() && self.unix_wanted.is_empty()) {
             let Some(head) = self.piped.next_blob()? else {
                 return Err(self.missing());
             };
-            let Some(index) = self.wanted.remove(&head.hash) else {
-                self.piped.skip(head)?;
-                continue;
-            };
-            self.coming = (self.check)(index, head.size, self.coming)?;
-            match head.size <= WHOLE {
-                true => self.small(index, head)?,
-                false => self.large(index, head)?,
+            let index = self.wanted.remove(&head.hash);
+            let unix = self.unix_wanted.remove(&head.hash);
+            if let Some(index) = index {
+                self.coming = (self.check)(index, head.size, self.coming)?;
+            }
+            match (index, unix) {
+                (None, None) => self.piped.skip(head)?,
+                (index, Some(unix)) if head.size == OLD_UNIX_SIZE => {
+                    self.unix_data(index, unix, head)?;
+                }
+                (None, Some(_)) => self.piped.skip(head)?,
+                (Some(index), _) if head.size <= WHOLE => self.small(index, head)?,
+                (Some(index), _) => self.large(index, head)?,
             }
         }
         while self.step()? {}
@@ -165,10 +211,25 @@ impl Driver<'_, '_, '_> {
         Ok(())
     }
 
+    /// UNIX data that is a stream, and perhaps the data of a file too.
+    fn unix_data(&mut self, index: Option<usize>, unix: BlobId, head: PipedHead) -> Result<()> {
+        let data = self.piped.whole(head)?;
+        if let Some(found) = decode_old_unix_data(&data) {
+            self.unix_come.insert(unix, found);
+        }
+        match index {
+            None => Ok(()),
+            Some(index) => {
+                self.receiver.whole(index, &data, None)?;
+                self.finished(index, head.size, None)
+            }
+        }
+    }
+
     fn missing(&self) -> Error {
         let some = self.wanted.values().min().copied();
-        let name = some.map_or(String::new(), |index| (self.name)(index));
-        let count = self.wanted.len();
+        let name = some.map_or("owners and modes".to_owned(), |index| (self.name)(index));
+        let count = self.wanted.len() + self.unix_wanted.len();
         Error::new(
             ErrorKind::MissingBlob,
             format!(

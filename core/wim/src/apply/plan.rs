@@ -1,6 +1,7 @@
 //! What is to be made, worked out before anything is: what is missing or cannot be shows here.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::names::{Name, Paths};
 use super::{ApplyOptions, Selected};
@@ -15,6 +16,8 @@ use crate::{Result, text};
 
 /// The stream in which old versions of wimlib stored owner, group and mode.
 const OLD_UNIX_STREAM: &[u8] = b"$$__wimlib_UNIX_data";
+/// Its size in bytes.
+pub(super) const OLD_UNIX_SIZE: u64 = 8;
 
 /// The number of a file in [`Plan::files`].
 pub(super) type FileNumber = u32;
@@ -60,6 +63,9 @@ pub(super) struct Plan<'a> {
     users_end: Vec<u32>,
     /// UNIX data that does not stand in a tagged item.
     old_unix: HashMap<InodeId, UnixData>,
+    /// The same where it has yet to come through a pipe, and the files that it is of.
+    pub unix_to_come: HashMap<BlobId, Vec<InodeId>>,
+    unix_come: OnceLock<HashMap<InodeId, UnixData>>,
     /// Names left out.
     pub skipped: u64,
 }
@@ -95,6 +101,8 @@ impl<'a> Plan<'a> {
             users: Vec::new(),
             users_end: Vec::new(),
             old_unix: HashMap::new(),
+            unix_to_come: HashMap::new(),
+            unix_come: OnceLock::new(),
             skipped: 0,
         };
         let mut planner = Planner {
@@ -145,7 +153,24 @@ impl<'a> Plan<'a> {
     /// Owner, group, mode and device of a file.
     pub fn unix_data(&self, id: InodeId) -> Option<UnixData> {
         let old = || self.old_unix.get(&id).copied();
-        self.image.unix_data(self.image.inode(id)).or_else(old)
+        let late = || self.unix_come.get()?.get(&id).copied();
+        let stored = self.image.unix_data(self.image.inode(id));
+        stored.or_else(old).or_else(late)
+    }
+
+    /// Takes over the UNIX data that came through the pipe, and says which files, directories aside, it
+    /// is of: these have been made without.
+    pub fn learn_unix_data(&self, come: &HashMap<BlobId, UnixData>) -> Vec<FileNumber> {
+        let known = self.unix_come.get_or_init(|| {
+            let of = |blob| self.unix_to_come.get(blob).into_iter().flatten();
+            let each = come
+                .iter()
+                .flat_map(|(blob, &unix)| of(blob).map(move |&inode| (inode, unix)));
+            each.collect()
+        });
+        let files = (0..).zip(&self.files);
+        let concerned = files.filter(|(_, file)| known.contains_key(&file.inode));
+        concerned.map(|(number, _)| number).collect()
     }
 }
 
@@ -359,11 +384,13 @@ impl Planner<'_, '_> {
         });
         let blob =
             stream.and_then(|stream| self.archive.blobs.find(&image.content(stream.content).hash));
-        // From a pipe it cannot be had at this point.
-        let blob = blob.filter(|&blob| self.archive.blobs.get(blob).place != Place::Elsewhere);
         let Some(blob) = blob else {
             return Ok(());
         };
+        if self.archive.blobs.get(blob).place == Place::Elsewhere {
+            self.plan.unix_to_come.entry(blob).or_default().push(id);
+            return Ok(());
+        }
         if !self.old_unix_seen.contains_key(&blob) {
             let unix = read_old_unix_data(self.archive, blob)?;
             self.old_unix_seen.insert(blob, unix);
@@ -414,10 +441,10 @@ impl Planner<'_, '_> {
     }
 }
 
-/// Version, owner, group and mode, 2 bytes each.
+/// UNIX data that is a stream of an archive with random access.
 fn read_old_unix_data(archive: &Archive, blob: BlobId) -> Result<Option<UnixData>> {
     let blob = archive.blobs.get(blob);
-    if blob.size != 8 {
+    if blob.size != OLD_UNIX_SIZE {
         return Ok(None);
     }
     let mut data = Vec::new();
@@ -427,14 +454,18 @@ fn read_old_unix_data(archive: &Archive, blob: BlobId) -> Result<Option<UnixData
             data.extend_from_slice(piece);
             Ok(())
         })?;
-    let field = |index: usize| match data.get(2 * index..2 * index + 2) {
-        Some(&[low, high]) => u32::from(u16::from_le_bytes([low, high])),
-        _ => 0,
-    };
-    Ok((field(0) == 0).then(|| UnixData {
+    Ok(decode_old_unix_data(&data))
+}
+
+/// Version 0, owner, group and mode, 2 bytes each; nothing if it is something else.
+pub(super) fn decode_old_unix_data(data: &[u8]) -> Option<UnixData> {
+    let data: &[u8; OLD_UNIX_SIZE as usize] = data.try_into().ok()?;
+    let field =
+        |index: usize| u32::from(u16::from_le_bytes([data[2 * index], data[2 * index + 1]]));
+    (field(0) == 0).then(|| UnixData {
         uid: field(1),
         gid: field(2),
         mode: field(3),
         rdev: 0,
-    }))
+    })
 }

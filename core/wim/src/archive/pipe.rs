@@ -157,9 +157,9 @@ impl<'a> PipedArchive<'a> {
     }
 
     /// All of a resource that is not too large for that, with its hash checked.
-    fn whole(&mut self, head: PipedHead) -> Result<Vec<u8>> {
+    pub(crate) fn whole(&mut self, head: PipedHead) -> Result<Vec<u8>> {
         if head.size > self.limits.metadata_size {
-            return Err(malformed(&self.input, "metadata above the limit"));
+            return Err(malformed(&self.input, "a resource above the limit"));
         }
         let mut data = Vec::new();
         let mut state = WorkerState::default();
@@ -167,7 +167,7 @@ impl<'a> PipedArchive<'a> {
             data.extend_from_slice(&piece.decode(&mut state)?);
             Ok(())
         })?;
-        check_hash("metadata", &data, head.hash)?;
+        check_hash("a resource in the pipe", &data, head.hash)?;
         Ok(data)
     }
 
