@@ -148,11 +148,11 @@ fn unreadable_files_and_directories() {
 }
 
 /// A small file system of its own.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(pub PathBuf);
 
 impl SmallDisk {
-    fn mount(scratch: &Scratch) -> Option<Self> {
-        let dir = scratch.join("disk");
+    /// `None`, and a line that says why, where nothing can be mounted.
+    pub fn mount(dir: PathBuf) -> Option<Self> {
         fs::create_dir(&dir).expect("make a directory");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=1m", "none"])
@@ -176,7 +176,7 @@ impl Drop for SmallDisk {
 fn full_disk() {
     let large = Source::new(&fixed::bulky(4, 1));
     let small = Source::new(&fixed::everything());
-    let Some(disk) = SmallDisk::mount(&large.scratch) else {
+    let Some(disk) = SmallDisk::mount(large.scratch.join("disk")) else {
         return;
     };
     let wim = disk.0.join("a.wim");

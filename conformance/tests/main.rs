@@ -11,6 +11,7 @@
 
 mod append;
 mod capture;
+mod changing;
 mod command_line;
 mod crash;
 mod damage;
@@ -22,6 +23,7 @@ mod life;
 mod links;
 mod ntfs;
 mod options;
+mod page;
 mod pipable;
 mod real;
 mod reproducible;
@@ -29,4 +31,5 @@ mod seven_zip;
 mod solid;
 mod source_list;
 mod support;
+mod unix_data;
 mod windows;

@@ -14,6 +14,7 @@ use wimforge_command::{
 };
 use wimforge_core::format::Guid;
 use wimforge_core::port::{Feed, FileIdentity, Sink, Source, Storage, Target, Workers};
+use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
 use wimforge_core::{Error, ErrorKind, Result};
 
@@ -116,8 +117,8 @@ impl Host for NativeHost {
         ntfs::describe(path, partition)
     }
 
-    fn open_target(&self, path: &Path) -> Result<Box<dyn Target>> {
-        Ok(Box::new(PosixTarget::open(path)?))
+    fn open_target(&self, path: &Path, bad_names: BadNames) -> Result<Box<dyn Target>> {
+        Ok(Box::new(PosixTarget::open(path)?.with_bad_names(bad_names)))
     }
 
     fn open_archive(&self, path: &Path) -> Result<OpenedArchive> {

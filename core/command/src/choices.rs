@@ -7,6 +7,7 @@ use wimforge_codec::Format;
 use wimforge_core::archive::{Archive, OpenOptions};
 use wimforge_core::format::{Compression, Layout};
 use wimforge_core::port::{Event, Observer, Storage};
+use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
 use wimforge_core::write::{self, IntegrityChoice, WriteOptions};
 use wimforge_core::{Error, ErrorKind, Result};
@@ -25,6 +26,14 @@ pub fn layout(matches: &ArgMatches) -> Result<Option<Layout>, Failure> {
         true => Layout::Pipable,
         false => Layout::Seekable,
     }))
+}
+
+/// What becomes of file names that the format or the host cannot hold as they are.
+pub fn bad_names(matches: &ArgMatches) -> BadNames {
+    match is_set(matches, "escape-names") {
+        true => BadNames::Escape,
+        false => BadNames::Refuse,
+    }
 }
 
 /// Whether the result has an integrity table.

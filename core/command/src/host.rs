@@ -52,11 +52,11 @@ pub trait Host: Sync {
     /// If it is damaged or cannot be read.
     fn describe(&self, path: &Path, partition: Option<u32>) -> Result<Option<Described>>;
 
-    /// A directory to restore to, made if it is missing.
+    /// A directory to restore to, made if it is missing; what becomes of names that cannot be had here.
     ///
     /// # Errors
     /// If it cannot be made or opened.
-    fn open_target(&self, path: &Path) -> Result<Box<dyn Target>>;
+    fn open_target(&self, path: &Path, bad_names: BadNames) -> Result<Box<dyn Target>>;
 
     /// An archive to be read.
     ///

@@ -267,6 +267,7 @@ impl OpenStream for PosixStream {
             match rustix::io::pread(&self.file, &mut *buffer, offset) {
                 Ok(size) => return Ok(size),
                 Err(Errno::INTR) => {}
+                Err(Errno::SPIPE | Errno::ISDIR) => return Err(no_longer_regular()),
                 Err(error) => {
                     return Err(Error::new(ErrorKind::Read, "cannot read the file")
                         .because(std::io::Error::from(error)));
@@ -281,14 +282,16 @@ impl OpenStream for PosixStream {
                 .because(std::io::Error::from(error))
         })?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Error::new(
-                ErrorKind::Changed,
-                "the file was replaced by something that is not a regular file",
-            ));
+            return Err(no_longer_regular());
         }
         Ok(Some(Stamp {
             size: u64::try_from(stat.st_size).unwrap_or(0),
             write_time: write_time(&stat),
         }))
     }
+}
+
+fn no_longer_regular() -> Error {
+    let what = "the file was replaced by something that is not a regular file";
+    Error::new(ErrorKind::Changed, what)
 }

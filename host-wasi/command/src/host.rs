@@ -12,6 +12,7 @@ use wimforge_command::{
 };
 use wimforge_core::format::Guid;
 use wimforge_core::port::{Feed, Inline, Sink, Storage, Target, Workers, read_vec_at};
+use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
 use wimforge_core::{Error, ErrorKind, Result};
 
@@ -133,7 +134,8 @@ impl Host for WasiHost {
         volume::describe(&self.given, path, partition)
     }
 
-    fn open_target(&self, path: &Path) -> Result<Box<dyn Target>> {
+    /// Names are Unicode here, whatever is asked for.
+    fn open_target(&self, path: &Path, _bad_names: BadNames) -> Result<Box<dyn Target>> {
         Ok(Box::new(WasiTarget::open(&self.given, path)?))
     }
 

@@ -12,6 +12,8 @@ use crate::values::{CompressionChoice, UpdateOf, parse_property, parse_size};
 /// `capture`.
 pub fn capture() -> Command {
     with_solid(common(Command::new("capture")))
+        // A new WIM has no holes; wimlib takes the option all the same.
+        .arg(flag("rebuild", "Accepted for compatibility; it changes nothing").hide(true))
         .about("Create a WIM with an image of a directory or NTFS volume")
         .after_help(
             "Examples:\n  \

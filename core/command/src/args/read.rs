@@ -217,6 +217,13 @@ fn restoring(command: Command) -> Command {
             "Restore what can be restored of damaged files",
         ))
         .arg(
+            flag(
+                "escape-names",
+                "Give names that capture kept with this option their bytes back that are not UTF-8",
+            )
+            .help_heading(OWN_OPTIONS),
+        )
+        .arg(
             option(
                 "max-size",
                 "SIZE",

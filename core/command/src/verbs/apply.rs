@@ -6,9 +6,11 @@ use clap::ArgMatches;
 use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, apply, apply_piped};
 use wimforge_core::archive::Archive;
 use wimforge_core::port::Workers;
+use wimforge_core::text::BadNames;
 use wimforge_core::{Error, ErrorKind};
 
 use super::archive::{self, Selected};
+use crate::choices;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
@@ -43,6 +45,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         archive: &archive,
         path: &path,
         options,
+        bad_names: choices::bad_names(matches),
         workers: invocation.workers(host),
         reporter: &reporter,
     };
@@ -83,7 +86,8 @@ fn from_pipe(
             "Applying image {index} (\"{name}\") from standard input to directory \"{}\"",
             target.display()
         ));
-        let target = host.open_target(target)?;
+        let bad_names = choices::bad_names(&invocation.matches);
+        let target = host.open_target(target, bad_names)?;
         let workers = invocation.workers(host);
         Ok(apply_piped(
             piped, known, index, &*target, options, &*workers, reporter,
@@ -151,6 +155,7 @@ struct Restore<'a> {
     archive: &'a Archive,
     path: &'a Path,
     options: ApplyOptions,
+    bad_names: BadNames,
     workers: Box<dyn Workers>,
     reporter: &'a Reporter<'a>,
 }
@@ -163,7 +168,7 @@ impl Restore<'_> {
             self.path.display(),
             directory.display()
         ));
-        let target = self.host.open_target(directory)?;
+        let target = self.host.open_target(directory, self.bad_names)?;
         let summary = apply(
             self.archive,
             index,

@@ -14,11 +14,12 @@ use wimforge_core::image::{DentryId, Image, StreamKind};
 use wimforge_core::port::{Sink, Target, WorkerState, Workers};
 use wimforge_core::scan::config::{decode_text, unquote};
 use wimforge_core::scan::glob::Case;
-use wimforge_core::text::Show;
+use wimforge_core::text::{BadNames, Show};
 use wimforge_core::{Error, ErrorKind, Result};
 
 use super::sources::read_standard_input;
 use super::{apply, archive};
+use crate::choices;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::invocation::Invocation;
@@ -43,6 +44,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         wanted: Wanted::of(host, matches)?,
         options: apply::options(matches)?,
         directory: matches.get_one::<PathBuf>("dest-dir").cloned(),
+        bad_names: choices::bad_names(matches),
         workers: invocation.workers(host),
         reporter: &reporter,
     };
@@ -75,6 +77,7 @@ struct Request<'a> {
     wanted: Wanted,
     options: ApplyOptions,
     directory: Option<PathBuf>,
+    bad_names: BadNames,
     workers: Box<dyn Workers>,
     reporter: &'a Reporter<'a>,
 }
@@ -153,8 +156,8 @@ impl Request<'_> {
 
     fn open_target(&self) -> Result<Box<dyn Target>> {
         let here = Path::new(".");
-        self.host
-            .open_target(self.directory.as_deref().unwrap_or(here))
+        let directory = self.directory.as_deref().unwrap_or(here);
+        self.host.open_target(directory, self.bad_names)
     }
 
     fn finish(&self, summary: &ApplySummary) {

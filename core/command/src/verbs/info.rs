@@ -309,8 +309,9 @@ fn push_windows(windows: &Element, line: &mut dyn FnMut(&str, &dyn std::fmt::Dis
         let all = languages
             .elements()
             .filter(|element| element.name == "LANGUAGE");
-        let all: Vec<String> = all.map(Element::text).collect();
-        line("Languages", &all.join(" "));
+        // Each with a space behind it: scripts may compare whole lines.
+        let all: String = all.map(|one| one.text() + " ").collect();
+        line("Languages", &all);
         if let Some(default) = languages.property("DEFAULT") {
             line("Default Language", &default);
         }

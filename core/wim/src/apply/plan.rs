@@ -73,6 +73,7 @@ pub(super) struct Plan<'a> {
 /// What is left out, counted to be reported together.
 #[derive(Default)]
 struct LeftOut {
+    unix: u64,
     named_streams: u64,
     security: u64,
     short_names: u64,
@@ -261,6 +262,8 @@ impl Planner<'_, '_> {
     /// Counts what no file of the target will have.
     fn note(&mut self, inode: &Inode) {
         self.left_out.security += u64::from(inode.security != SecurityId::NONE);
+        let has_unix = self.plan.image.item(inode, UNIX_DATA).is_some();
+        self.left_out.unix += u64::from(has_unix && !self.options.unix_data);
         let streams = self.plan.image.streams(inode).iter();
         let named = streams.filter(|stream| {
             let is_old_unix =
@@ -424,6 +427,14 @@ impl Planner<'_, '_> {
         } else {
             left_out.security
         };
+        if left_out.unix > 0 {
+            // In these words, since scripts know them.
+            self.warn(&format!(
+                "Ignoring UNIX metadata (uid/gid/mode/rdev) of {} files\n(use --unix-data mode to \
+                 extract these)",
+                left_out.unix
+            ));
+        }
         for (count, what) in [
             (security, "security descriptors of files are ignored"),
             (left_out.short_names, "short names are ignored"),

@@ -54,6 +54,7 @@ impl Scanner<'_> {
         self.observer.event(&Event::Visit {
             path: &walk.show(path),
         });
+        self.check_unix_data(walk, path, entry);
         match &entry.kind {
             Kind::Directory => self
                 .add_posix(walk, entry, FileAttributes::DIRECTORY)
@@ -99,6 +100,22 @@ impl Scanner<'_> {
                 Ok(None)
             }
             Kind::Windows(windows) => self.add_windows(walk, path, entry, windows),
+        }
+    }
+
+    /// Warns of an owner or group that has no place in the form in which it is to be stored.
+    fn check_unix_data(&self, walk: &SourceWalk<'_>, path: &[u8], entry: &Entry) {
+        let is_special = matches!(entry.kind, Kind::Special);
+        if let (UnixDataForm::Stream, Some(unix)) = (self.options.unix_data, &entry.unix)
+            && !is_special
+            && old_unix_data(unix).is_none()
+        {
+            let what = format!(
+                "owner {} or group {} does not fit the 16 bits of --unix-data=stream; it is stored \
+                 without owner, group and mode",
+                unix.uid, unix.gid
+            );
+            self.warn(walk, path, &what);
         }
     }
 
@@ -324,11 +341,8 @@ impl Scanner<'_> {
                     let name = self.scanned.image.add_name(UNIX_DATA_STREAM.as_bytes())?;
                     self.push_inline(&mut streams, StreamKind::Named, name, &data)?;
                 }
-                None => self.observer.event(&Event::Warning(&format!(
-                    "owner {} or group {} does not fit the 16 bits of --unix-data=stream; \
-                     the file is stored without",
-                    unix.uid, unix.gid
-                ))),
+                // This was warned of when the entry was met.
+                None => {}
             },
             _ => {}
         }

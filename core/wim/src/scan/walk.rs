@@ -208,7 +208,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn warn(&self, walk: &SourceWalk<'_>, path: &[u8], text: &str) {
+    pub(super) fn warn(&self, walk: &SourceWalk<'_>, path: &[u8], text: &str) {
         let path = walk.show(path);
         let path = text::Show(&path);
         self.observer

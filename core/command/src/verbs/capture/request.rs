@@ -241,10 +241,7 @@ impl TreeChoices {
                 None => profile.outside_links,
             },
             dereference: matches.get_flag("dereference"),
-            bad_names: match matches.get_flag("escape-names") {
-                true => BadNames::Escape,
-                false => BadNames::Refuse,
-            },
+            bad_names: choices::bad_names(matches),
             unix_data: match text("unix-data") {
                 None => UnixDataForm::None,
                 Some("stream") => UnixDataForm::Stream,
