@@ -125,8 +125,11 @@ fn become_link(file: &Path) {
     std::os::unix::fs::symlink("bystander", file).expect("link");
 }
 
-/// What happens to a file, and the exit code if what was found in the scan cannot be had any more.
-const LOSSES: [(fn(&Path), i32, &str); 5] = [
+/// What happens to a file.
+type Change = fn(&Path);
+
+/// Changes, and the exit code if what was found in the scan cannot be had any more.
+const LOSSES: [(Change, i32, &str); 5] = [
     (shrink, 88, "shrink"),
     (vanish, 47, "vanish"),
     (become_fifo, 88, "FIFO"),
@@ -162,7 +165,7 @@ fn what_was_lost_ends_the_capture_or_is_left_out() {
 
 #[test]
 fn what_was_found_in_the_scan_is_stored() {
-    for (change, byte, what) in [(grow as fn(&Path), b'v', "grow"), (alter, b'w', "alter")] {
+    for (change, byte, what) in [(grow as Change, b'v', "grow"), (alter, b'w', "alter")] {
         for layout in ["--not-pipable", "--pipable"] {
             let scene = Scene::new();
             let imager = Imager::plain();

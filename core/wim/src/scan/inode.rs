@@ -336,14 +336,13 @@ impl Scanner<'_> {
             (UnixDataForm::Item, Some(unix)) => {
                 items::push_item(&mut stored, items::UNIX_DATA, &unix.encode());
             }
-            (UnixDataForm::Stream, Some(unix)) => match old_unix_data(unix) {
-                Some(data) => {
+            // That there may be none was said when the entry was met.
+            (UnixDataForm::Stream, Some(unix)) => {
+                if let Some(data) = old_unix_data(unix) {
                     let name = self.scanned.image.add_name(UNIX_DATA_STREAM.as_bytes())?;
                     self.push_inline(&mut streams, StreamKind::Named, name, &data)?;
                 }
-                // This was warned of when the entry was met.
-                None => {}
-            },
+            }
             _ => {}
         }
         if let Some(extra) = &entry.extra {
