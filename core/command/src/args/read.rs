@@ -124,19 +124,7 @@ pub fn apply() -> Command {
             )
             .required(true),
         )
-        .arg(path("TARGET", "The directory, made if it is missing"))
-        .arg(flag(
-            "wimboot",
-            "Files that point into the WIM; possible on Windows only",
-        ))
-        .arg(
-            option(
-                "compact",
-                "FORMAT",
-                "Files that Windows keeps compressed; possible on Windows only",
-            )
-            .value_parser(["xpress4k", "xpress8k", "xpress16k", "lzx"]),
-        );
+        .arg(path("TARGET", "The directory, made if it is missing"));
     restoring(command).after_help(
         "Examples:\n  \
          wimforge apply data.wim /srv/data\n  \
@@ -234,6 +222,18 @@ fn restoring(command: Command) -> Command {
             .help_heading(OWN_OPTIONS),
         )
         .arg(threads().help_heading(OWN_OPTIONS))
+        .arg(flag(
+            "wimboot",
+            "Files that point into the WIM; possible on Windows only",
+        ))
+        .arg(
+            option(
+                "compact",
+                "FORMAT",
+                "Files that Windows keeps compressed; possible on Windows only",
+            )
+            .value_parser(["xpress4k", "xpress8k", "xpress16k", "lzx"]),
+        )
 }
 
 /// The other files of a set.

@@ -31,7 +31,6 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         None => (None, PathBuf::from(first)),
     };
     let options = options(matches)?;
-    refuse_windows_only(matches)?;
     if archive::is_pipe(&path) {
         let operand = operand.as_deref();
         return from_pipe(host, invocation, operand, &target, &options, &reporter);
@@ -111,6 +110,7 @@ fn refuse_windows_only(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// How to restore.
 pub(super) fn options(matches: &ArgMatches) -> Result<ApplyOptions, Failure> {
+    refuse_windows_only(matches)?;
     let links = match (matches.get_flag("rpfix"), matches.get_flag("norpfix")) {
         (true, true) => {
             let what = "--rpfix and --norpfix contradict each other";

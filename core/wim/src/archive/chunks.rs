@@ -238,7 +238,28 @@ impl ChunkMap {
         self.format
     }
 
-    /// Decodes chunks `first..end` and appends their data to `out`.
+    /// Uncompressed bytes of chunks `first..end`.
+    #[must_use]
+    pub fn len_of(&self, first: u64, end: u64) -> u64 {
+        let start = |index: u64| {
+            let start = index.saturating_mul(u64::from(self.chunking.chunk_size));
+            start.min(self.total())
+        };
+        start(end).saturating_sub(start(first))
+    }
+
+    /// Decodes all chunks.
+    ///
+    /// # Errors
+    /// As [`ChunkMap::decode`].
+    pub fn decode_all(&self, storage: &dyn Storage) -> Result<Vec<u8>> {
+        let mut data = vec![0; self.total() as usize];
+        let mut state = WorkerState::default();
+        self.decode(storage, 0, self.chunk_count(), &mut state, &mut data)?;
+        Ok(data)
+    }
+
+    /// Decodes chunks `first..end` into `out`, which has the length of their data.
     ///
     /// # Errors
     /// [`ErrorKind::Decompression`]; what the storage returns.
@@ -248,14 +269,12 @@ impl ChunkMap {
         first: u64,
         end: u64,
         state: &mut WorkerState,
-        out: &mut Vec<u8>,
+        out: &mut [u8],
     ) -> Result<()> {
-        let sizes = (first..end).map(|index| self.chunking.chunk_len(index) as usize);
-        let mut at = out.len();
-        out.resize(at + sizes.sum::<usize>(), 0);
+        debug_assert_eq!(out.len() as u64, self.len_of(first, end));
         let Some((format, chunk_size)) = self.format else {
             let offset = self.start + first * u64::from(self.chunking.chunk_size);
-            return read_exact_at(storage, offset, &mut out[at..]);
+            return read_exact_at(storage, offset, out);
         };
         let (Some(&run_start), Some(&run_end)) = (
             self.offsets.get(first as usize),
@@ -263,9 +282,10 @@ impl ChunkMap {
         ) else {
             return Err(Error::new(ErrorKind::Decompression, "no such chunk"));
         };
-        let mut stored = std::mem::take(&mut state.buffer);
-        stored.resize((run_end - run_start) as usize, 0);
-        let result = read_exact_at(storage, run_start, &mut stored).and_then(|()| {
+        let mut buffer = state.take_buffer();
+        let stored = prefix_of(&mut buffer, (run_end - run_start) as usize);
+        let result = read_exact_at(storage, run_start, stored).and_then(|()| {
+            let mut at = 0;
             for index in first..end {
                 let size = self.chunking.chunk_len(index) as usize;
                 let chunk_start = self.offsets[index as usize] - run_start + self.prefix;
@@ -285,7 +305,7 @@ impl ChunkMap {
             }
             Ok(())
         });
-        state.buffer = stored;
+        state.give_back(buffer);
         result
     }
 
@@ -309,19 +329,28 @@ impl ChunkMap {
             )
         })?;
         let chunk_size = u64::from(self.chunking.chunk_size);
-        let mut piece = Vec::new();
+        let mut buffer = state.take_buffer();
         let mut at = offset;
         while at < end {
             let index = at / chunk_size;
-            piece.clear();
-            self.decode(storage, index, index + 1, state, &mut piece)?;
+            let piece = prefix_of(&mut buffer, self.len_of(index, index + 1) as usize);
+            self.decode(storage, index, index + 1, state, piece)?;
             let from = (at - index * chunk_size) as usize;
             let to = (end - index * chunk_size).min(piece.len() as u64) as usize;
             out(&piece[from..to])?;
             at = (index + 1) * chunk_size;
         }
+        state.give_back(buffer);
         Ok(())
     }
+}
+
+/// The first `len` bytes of a buffer, whatever they are; it grows if it is shorter.
+pub(crate) fn prefix_of(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    &mut buffer[..len]
 }
 
 /// Chunks that a task can hold on to.

@@ -10,7 +10,7 @@ use crate::format::{
 use crate::hash::Sha1;
 use crate::image::Image;
 use crate::limits::Limits;
-use crate::port::{Storage, WorkerState, read_exact_at};
+use crate::port::{Storage, read_exact_at};
 use crate::xml::WimXml;
 use crate::{Error, ErrorKind, Result, format};
 
@@ -191,14 +191,7 @@ impl Archive {
             file.header.compression,
             file.header.layout,
         )?;
-        let mut data = Vec::with_capacity(resource.uncompressed_size as usize);
-        chunks.decode(
-            &*file.storage,
-            0,
-            chunks.chunk_count(),
-            &mut WorkerState::default(),
-            &mut data,
-        )?;
+        let data = chunks.decode_all(&*file.storage)?;
         let hash = Sha1::of(&data);
         if hash != metadata.hash {
             return Err(Error::new(
@@ -227,15 +220,7 @@ impl Archive {
             false => Compression::None,
         };
         let chunks = ChunkMap::load(&*file.storage, resource, compression, file.header.layout)?;
-        let mut data = Vec::with_capacity(resource.uncompressed_size.min(1 << 30) as usize);
-        chunks.decode(
-            &*file.storage,
-            0,
-            chunks.chunk_count(),
-            &mut WorkerState::default(),
-            &mut data,
-        )?;
-        Ok(data)
+        chunks.decode_all(&*file.storage)
     }
 
     fn read_xml(&mut self) -> Result<()> {

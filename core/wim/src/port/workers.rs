@@ -65,9 +65,13 @@ pub struct WorkerState {
     compressors: Vec<(Format, u32, Level, Compressor)>,
     decompressors: Vec<(Format, u32, Decompressor)>,
     remote: Option<Arc<dyn RemoteCompressor>>,
-    /// A buffer for any use within one task.
-    pub buffer: Vec<u8>,
+    /// Buffers that no task uses at the moment.
+    spare: Vec<Vec<u8>>,
 }
+
+/// Buffers up to this capacity are kept, in bytes. Memory that is asked for anew for each task has to be
+/// cleared by the system each time.
+const KEPT: usize = 4 << 20;
 
 impl WorkerState {
     /// Of a worker that has chunks compressed elsewhere.
@@ -76,6 +80,18 @@ impl WorkerState {
         Self {
             remote: Some(remote),
             ..Self::default()
+        }
+    }
+
+    /// A buffer of any length that holds anything.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer for the next [`WorkerState::take_buffer`], unless it is very large.
+    pub fn give_back(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT {
+            self.spare.push(buffer);
         }
     }
 

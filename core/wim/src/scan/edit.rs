@@ -88,8 +88,9 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchPath`]; [`ErrorKind::DirectoryNotEmpty`], [`ErrorKind::NotDirectory`] and
-    /// [`ErrorKind::IsDirectory`] for what is in the way; [`ErrorKind::Parameter`] if a directory
-    /// would be put into itself.
+    /// [`ErrorKind::IsDirectory`] for what is in the way; [`ErrorKind::DirectoryNotEmpty`] too if a
+    /// directory would be put into itself, which is what wimlib calls it; [`ErrorKind::Parameter`] for
+    /// names that cannot be.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         let moved = self.lookup(from).ok_or_else(|| self.no_such(from))?;
         let wrong = |kind, what: &str| {
@@ -102,11 +103,19 @@ impl<'a> Scanner<'a> {
                 ),
             ))
         };
+        let Some(old_parent) = self.scanned.image.parent(moved) else {
+            return wrong(
+                ErrorKind::DirectoryNotEmpty,
+                "the root cannot get another place",
+            );
+        };
         let names: Vec<&[u8]> = components(to).collect();
-        let (Some(old_parent), Some((&name, above))) =
-            (self.scanned.image.parent(moved), names.split_last())
-        else {
-            return wrong(ErrorKind::Parameter, "the root cannot get another place");
+        let Some((&name, above)) = names.split_last() else {
+            let kind = match self.is_directory(moved) {
+                true => ErrorKind::DirectoryNotEmpty,
+                false => ErrorKind::IsDirectory,
+            };
+            return wrong(kind, "nothing can take the place of the root");
         };
         if matches!(name, b"." | b"..") || !text::check(name) {
             return wrong(ErrorKind::Parameter, "that is no name");
@@ -122,7 +131,7 @@ impl<'a> Scanner<'a> {
         let mut upwards = std::iter::successors(Some(parent), |&at| image.parent(at));
         if upwards.any(|at| at == moved) {
             return wrong(
-                ErrorKind::Parameter,
+                ErrorKind::DirectoryNotEmpty,
                 "a directory cannot be put into itself",
             );
         }

@@ -136,7 +136,7 @@ impl OpenBlob<'_> {
         let chunk_size = u64::from(self.chunks.chunk_size());
         let (first, after) = (start / chunk_size, end.div_ceil(chunk_size));
         let Some(decoded) = self.decoded else {
-            let mut data = Vec::new();
+            let mut data = vec![0; self.chunks.len_of(first, after) as usize];
             self.chunks
                 .decode(self.storage, first, after, state, &mut data)?;
             let skipped = (start - first * chunk_size) as usize;
@@ -145,7 +145,7 @@ impl OpenBlob<'_> {
         };
         for index in first..after {
             let chunk = decoded.chunk((self.resource, index), chunk_size, || {
-                let mut data = Vec::new();
+                let mut data = vec![0; self.chunks.len_of(index, index + 1) as usize];
                 self.chunks
                     .decode(self.storage, index, index + 1, state, &mut data)?;
                 Ok(data)

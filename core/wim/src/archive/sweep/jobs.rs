@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Receiver;
-use crate::archive::chunks::ChunkMap;
+use crate::archive::chunks::{ChunkMap, prefix_of};
 use crate::archive::{Archive, Blob, Place};
 use crate::hash::Sha1;
 use crate::port::{Storage, WorkerState, read_exact_at};
@@ -78,10 +78,9 @@ struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Reads the range that holds these blobs. If that fails it is empty, and the failure shows
-    /// where the bytes concerned are needed.
-    fn over(file: &'a dyn Storage, batch: &[(usize, Blob)]) -> Self {
-        let mut bytes = Vec::new();
+    /// Reads the range that holds these blobs into `bytes`. If that fails it is empty, and the failure
+    /// shows where the bytes concerned are needed.
+    fn over(file: &'a dyn Storage, batch: &[(usize, Blob)], mut bytes: Vec<u8>) -> Self {
         let places = batch.iter().filter_map(|(_, blob)| match blob.place {
             Place::Alone { resource, .. } => Some((resource.offset, resource.end()?)),
             _ => None,
@@ -89,11 +88,9 @@ impl<'a> Window<'a> {
         let range = places.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
         let (start, end) = range.unwrap_or((0, 0));
         let size = end.saturating_sub(start);
-        if size <= MAX_WINDOW {
-            bytes.resize(size as usize, 0);
-            if read_exact_at(file, start, &mut bytes).is_err() {
-                bytes.clear();
-            }
+        bytes.resize(size.min(MAX_WINDOW) as usize, 0);
+        if size > MAX_WINDOW || read_exact_at(file, start, &mut bytes).is_err() {
+            bytes.clear();
         }
         Self { file, start, bytes }
     }
@@ -150,30 +147,32 @@ pub(super) fn run_batch(
         return results;
     };
     let file = &archive.files[usize::from(file)];
-    let window = Window::over(&*file.storage, batch);
-    let mut data = Vec::new();
+    let window = Window::over(&*file.storage, batch, state.take_buffer());
+    let mut buffer = state.take_buffer();
     for &(index, ref blob) in batch {
-        data.clear();
+        let data = prefix_of(&mut buffer, blob.size as usize);
         let damage = match archive.load_chunks_from(&window, blob) {
             Ok(chunks) => {
                 let all = 0..chunks.chunk_count();
-                decode(&chunks, &window, all, state, &mut data)
+                decode(&chunks, &window, all, state, data)
                     .into_iter()
                     .next()
                     .map(|(_, error)| error)
             }
             Err(error) => {
-                data.resize(blob.size as usize, 0);
+                data.fill(0);
                 Some(error)
             }
         };
-        let outcome = hand_over(receiver, index, &data, blob.hash, damage);
+        let outcome = hand_over(receiver, index, data, blob.hash, damage);
         let failed = outcome.is_err();
         results.push((index, outcome));
         if failed {
             break;
         }
     }
+    state.give_back(buffer);
+    state.give_back(window.bytes);
     results
 }
 
@@ -195,14 +194,14 @@ pub(super) fn hand_over(
     Ok(damage)
 }
 
-/// Decodes chunks into `data`, which is empty. Where that fails the data is zero; returns those
-/// ranges.
+/// Decodes chunks into `data`, which has their length. Where that fails the data is zero; returns
+/// those ranges.
 fn decode(
     chunks: &ChunkMap,
     storage: &dyn Storage,
     range: Range<u64>,
     state: &mut WorkerState,
-    data: &mut Vec<u8>,
+    data: &mut [u8],
 ) -> Vec<(Range<usize>, Error)> {
     if chunks
         .decode(storage, range.start, range.end, state, data)
@@ -210,17 +209,16 @@ fn decode(
     {
         return Vec::new();
     }
-    data.clear();
     let mut bad = Vec::new();
+    let mut start = 0;
     for index in range {
-        let start = data.len();
-        if let Err(error) = chunks.decode(storage, index, index + 1, state, data) {
-            let begin = index * u64::from(chunks.chunk_size());
-            let rest = chunks.total().saturating_sub(begin);
-            data.truncate(start);
-            data.resize(start + rest.min(u64::from(chunks.chunk_size())) as usize, 0);
-            bad.push((start..data.len(), error));
+        let end = start + chunks.len_of(index, index + 1) as usize;
+        let chunk = &mut data[start..end];
+        if let Err(error) = chunks.decode(storage, index, index + 1, state, chunk) {
+            chunk.fill(0);
+            bad.push((start..end, error));
         }
+        start = end;
     }
     bad
 }
@@ -234,7 +232,8 @@ pub(super) fn run_piece(
     segments: Vec<Segment>,
     state: &mut WorkerState,
 ) -> Piece {
-    let mut data = Vec::new();
+    let mut data = state.take_buffer();
+    data.resize(chunks.len_of(range.start, range.end) as usize, 0);
     let bad = decode(chunks, storage, range, state, &mut data);
     let mut outcomes = Vec::with_capacity(segments.len());
     for segment in &segments {
@@ -258,7 +257,7 @@ pub(super) fn run_piece(
         .iter()
         .all(|segment| matches!(segment.role, Role::Whole(_)))
     {
-        data = Vec::new();
+        state.give_back(std::mem::take(&mut data));
     }
     Piece {
         segments,

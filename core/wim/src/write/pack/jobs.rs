@@ -198,7 +198,7 @@ fn compress_here(
         let pack = |raw| compress_large_chunk(compressor, raw);
         return Ok(chunks.into_iter().map(pack).collect());
     }
-    let mut scratch = std::mem::take(&mut state.buffer);
+    let mut scratch = state.take_buffer();
     let compressor = state.compressor(format, chunk_size, level)?;
     let mut packed = Vec::new();
     let mut ranges = Vec::with_capacity(chunks.len());
@@ -214,7 +214,7 @@ fn compress_here(
             start..start + size
         }));
     }
-    state.buffer = scratch;
+    state.give_back(scratch);
     let buffer = Arc::new(Buffer::from(packed));
     let with_ranges = chunks.into_iter().zip(ranges);
     Ok(with_ranges
