@@ -14,6 +14,9 @@ pub struct Rules {
     pub links: Links,
     /// Whether last access times are compared: not for trees that others read as well.
     pub access_times: bool,
+    /// Whether owners, modes, device numbers and extended attributes are compared: for trees restored
+    /// with `--unix-data`.
+    pub unix_data: bool,
 }
 
 /// How targets of absolute links relate.
@@ -30,6 +33,7 @@ impl Default for Rules {
         Self {
             links: Links::Same,
             access_times: true,
+            unix_data: false,
         }
     }
 }
@@ -107,6 +111,9 @@ impl Pair<'_> {
             }
             (a, b) if a != b => differ(format!("{b:?}, expected {a:?}")),
             _ => {}
+        }
+        if self.rules.unix_data && one.unix != two.unix {
+            differ(format!("{:?}, expected {:?}", two.unix, one.unix));
         }
         // Links to symbolic links are not kept by the format.
         if matches!(one.kind, Kind::File { .. }) && one.group != two.group {

@@ -1,7 +1,8 @@
 //! What a directory holds, read straight from the system.
 
 use crate::tree::Times;
-use rustix::fs::OFlags;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{OFlags, lgetxattr, llistxattr};
 use sha1::{Digest, Sha1};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -30,6 +31,44 @@ pub struct Node {
     pub times: Times,
     /// For a file with several names: the first of them in the order of paths.
     pub group: Option<Vec<u8>>,
+    /// Who may do what with it, and what else POSIX systems know of it.
+    pub unix: Unix,
+}
+
+/// What is stored and restored with `--unix-data`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unix {
+    /// User and group.
+    pub owner: (u32, u32),
+    /// With the type of the file.
+    pub mode: u32,
+    /// Number of a device.
+    pub device: u64,
+    /// Extended attributes by name.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Unix {
+    fn of(path: &Path, metadata: &Metadata) -> Self {
+        let mut list = Vec::with_capacity(1 << 16);
+        // A file system without extended attributes has none.
+        let _ = llistxattr(path, spare_capacity(&mut list));
+        let names = list
+            .split(|&byte| byte == 0)
+            .filter(|name| !name.is_empty());
+        let with_values = names.map(|name| {
+            let mut value = Vec::with_capacity(1 << 16);
+            lgetxattr(path, name, spare_capacity(&mut value))
+                .unwrap_or_else(|error| panic!("read {name:?} of {}: {error}", path.display()));
+            (name.to_vec(), value)
+        });
+        Self {
+            owner: (metadata.uid(), metadata.gid()),
+            mode: metadata.mode(),
+            device: metadata.rdev(),
+            xattrs: with_values.collect(),
+        }
+    }
 }
 
 /// What a name stands for.
@@ -92,6 +131,7 @@ impl Snapshot {
                 kind,
                 times,
                 group: None,
+                unix: Unix::of(&full, &metadata),
             };
             nodes.insert(path, node);
         }

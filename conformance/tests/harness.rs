@@ -17,7 +17,7 @@ fn changed(tree: &Tree, change: impl FnOnce(&Path)) -> Vec<String> {
     let after = Snapshot::of(&two);
     let rules = Rules {
         links: Links::Moved,
-        access_times: true,
+        ..Rules::default()
     };
     let mut found = differences(&before, &after, rules);
     // A change of a directory's entries changes its times as well.

@@ -58,6 +58,7 @@ impl Changed {
         let rules = Rules {
             access_times: false,
             links: wimforge_conformance::compare::Links::Moved,
+            ..Rules::default()
         };
         let what = format!("{} applied by {imager}", wim.display());
         assert_same_tree(&what, &self.now, &Snapshot::of(&target), rules);

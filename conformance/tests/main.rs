@@ -27,6 +27,7 @@ mod page;
 mod pipable;
 mod real;
 mod reproducible;
+mod round_trip;
 mod seven_zip;
 mod solid;
 mod source_list;

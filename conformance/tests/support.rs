@@ -50,9 +50,15 @@ pub struct Source {
 
 impl Source {
     pub fn new(tree: &Tree) -> Self {
+        Self::prepared(tree, |_| {})
+    }
+
+    /// A tree that `prepare` gives what no [`Tree`] describes.
+    pub fn prepared(tree: &Tree, prepare: impl FnOnce(&Path)) -> Self {
         let scratch = Scratch::new();
         let path = scratch.join("source");
         tree.build(&path);
+        prepare(&path);
         let before = Snapshot::of(&path);
         before.restore_times();
         Self {
