@@ -553,3 +553,49 @@ fn what_is_damaged_is_named_and_the_rest_verified() {
     let _run = apply().arg("--recover-data").run().ok();
     assert_eq!(Snapshot::of(&target).totals().0, source.before.totals().0);
 }
+
+#[test]
+fn what_only_windows_can_do_is_refused_before_anything_is_made() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let (dir, wim) = written(&wimlib, &[("one", "1")]);
+    let target = dir.join("target");
+    for option in ["--wimboot", "--compact=lzx", "--compact=xpress4k"] {
+        for imager in [&wimforge, &wimlib] {
+            let call = imager.call(["apply", option]).arg(&wim).arg(&target);
+            let _refused = call.run().refused_with(68, &["Windows"]);
+            let call = imager.call(["extract", option]).arg(&wim).arg("1");
+            let call = call.arg(format!("--dest-dir={}", target.display()));
+            let _refused = call.run().refused_with(68, &["Windows"]);
+        }
+        assert!(!target.exists(), "{option}");
+    }
+}
+
+#[test]
+fn what_cannot_be_renamed_is_refused_with_the_codes_of_wimlib() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let (_dir, wim) = written(&wimlib, &[("d/one", "1"), ("e/two", "2"), ("file", "3")]);
+    let bytes = fs::read(&wim).expect("read");
+    for (rename, code) in [
+        ("/d /d/x", 41),
+        ("/ /d/x", 41),
+        ("/d /", 41),
+        ("/file /", 32),
+        ("/file /d", 32),
+        ("/d /file", 40),
+        ("/d /e", 41),
+        ("/file /file/x", 40),
+        ("/nothing /x", 49),
+    ] {
+        for imager in [&wimforge, &wimlib] {
+            let command = format!("--command=rename {rename}");
+            let call = imager.call(["update"]).arg(&wim).arg("1").arg(command);
+            assert_eq!(call.run().code(), code, "{imager}: {rename}");
+        }
+        assert!(fs::read(&wim).expect("read") == bytes, "{rename}");
+    }
+}

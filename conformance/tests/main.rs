@@ -16,6 +16,7 @@ mod command_line;
 mod crash;
 mod damage;
 mod edges;
+mod escapes;
 mod failures;
 mod harness;
 mod incremental;

@@ -271,6 +271,19 @@ fn json_lines() {
     let call = wimforge.append(&source.path, &wim, "source", &Options::default());
     let run = call.arg("--json").run().refused_with(11, &[]);
     assert!(run.out().contains("\"code\":11"), "{}", run.out());
+    for (args, text) in [
+        (&["info"][..], r#""images":["#),
+        (&["dir"], r#""path":"/hello""#),
+        (&["verify"], r#""event""#),
+    ] {
+        let run = wimforge.call(args).arg(&wim).arg("--json").run().ok();
+        let out = run.out();
+        let objects = out
+            .lines()
+            .filter(|line| line.starts_with('{') && line.ends_with('}'));
+        assert_eq!(objects.count(), out.lines().count(), "{out}");
+        assert!(out.contains(text), "{out}");
+    }
     // The archive goes to standard output, so the objects go aside.
     let call = wimforge.call(["capture"]).arg(&source.path).arg("-");
     let run = call.arg("--json").run().ok();

@@ -250,6 +250,38 @@ fn with_chunks_of_every_size() {
     }
 }
 
+#[test]
+fn at_every_level() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&fixed::everything());
+    let rules = Rules {
+        links: Links::Moved,
+        ..Rules::default()
+    };
+    for compression in [
+        "compress=xpress",
+        "compress=lzx",
+        "compress=lzms",
+        "solid-compress=lzx",
+    ] {
+        for level in (20..=100).step_by(5) {
+            let dir = Scratch::new();
+            let solid = compression.starts_with("solid").then_some("--solid");
+            let wim = dir.join("a.wim");
+            let call = wimlib.call(["capture"]).arg(&source.path).arg(&wim);
+            let call = call.arg(format!("--{compression}:{level}")).args(solid);
+            let _run = call.run().ok();
+            source.before.restore_times();
+            match level % 20 {
+                0 => source.assert_restored(&wimforge, &wim, 1, rules),
+                _ => drop(wimforge.verify(&wim).ok()),
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(generated(10))]
     #[test]

@@ -219,3 +219,34 @@ fn parts_of_an_image() {
     assert_eq!(data(&entries, "alone"), b"hello");
     assert!(!entries.contains_key(&b"a.txt"[..]));
 }
+
+#[test]
+fn where_no_hard_links_can_be_made_files_are_copied() {
+    let archive = open(sample().archive(XPRESS)).unwrap();
+    let target = MemoryTarget::without_hard_links();
+    let warnings = Warnings::default();
+    let options = ApplyOptions::default();
+    apply(&archive, 1, &target, &options, &Inline, &warnings).unwrap();
+    let entries = target.entries();
+    assert_eq!(data(&entries, "a.txt"), b"hello");
+    assert_eq!(data(&entries, "d/again"), b"hello");
+    assert_ne!(number(&entries, "a.txt"), number(&entries, "d/again"));
+    assert_eq!(entries[&b"a.txt"[..]].1, entries[&b"d/again"[..]].1);
+    let warnings = warnings.0.into_inner().unwrap();
+    assert!(
+        warnings.iter().any(|text| text.contains("1 hard links")),
+        "{warnings:?}"
+    );
+}
+
+/// Keeps the warnings.
+#[derive(Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Warnings {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning(text) = event {
+            self.0.lock().unwrap().push((*text).to_owned());
+        }
+    }
+}

@@ -109,3 +109,103 @@ impl BlobReader<'_> {
         self.read(0, self.size, state, out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use wimforge_codec::Format;
+
+    use super::*;
+    use crate::apply::{ApplyOptions, Selected, restore};
+    use crate::archive::OpenOptions;
+    use crate::format::Compression;
+    use crate::port::memory::MemoryStorage;
+    use crate::port::memory_target::MemoryTarget;
+    use crate::port::{Inline, Silent};
+    use crate::testing::{Tree, noise, solidify};
+
+    /// Counts the bytes that are read.
+    struct Counting(MemoryStorage, AtomicU64);
+
+    impl Storage for Counting {
+        fn name(&self) -> String {
+            self.0.name()
+        }
+
+        fn len(&self) -> Result<u64> {
+            self.0.len()
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+            self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+            self.0.read_at(offset, buffer)
+        }
+
+        fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
+            self.0.write_at(offset, data)
+        }
+
+        fn set_len(&self, size: u64) -> Result<()> {
+            self.0.set_len(size)
+        }
+
+        fn sync(&self) -> Result<()> {
+            self.0.sync()
+        }
+    }
+
+    /// What does not compress, so that a byte of a file costs a byte of the archive.
+    #[test]
+    fn only_the_chunks_of_the_file_wanted_are_read() {
+        const CHUNK: u32 = 1 << 16;
+        let mut tree = Tree::new();
+        for number in 0..40 {
+            tree.file(&number.to_string(), &noise(number, 50_000));
+        }
+        tree.file("large", &noise(41, 3_000_000));
+        let chunked = tree.archive(Compression::Chunked(Format::Lzx, CHUNK));
+        let solid = solidify(&chunked, Format::Lzms, CHUNK);
+        for bytes in [chunked, solid] {
+            let storage = Arc::new(Counting(MemoryStorage::new(bytes), AtomicU64::new(0)));
+            let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
+            let image = archive.read_image(1, &mut |_| {}).unwrap();
+            let reads = |what: &mut dyn FnMut()| {
+                storage.1.store(0, Ordering::Relaxed);
+                what();
+                storage.1.load(Ordering::Relaxed)
+            };
+            let dentry = image.lookup(b"/20").unwrap();
+            let target = MemoryTarget::new();
+            let one = reads(&mut || {
+                let path = b"20".to_vec();
+                let options = ApplyOptions::default();
+                let selected = [Selected { dentry, path }];
+                restore(
+                    &archive, &image, &selected, &target, &options, &Inline, &Silent,
+                )
+                .unwrap();
+            });
+            assert!(
+                (50_000..=2 * u64::from(CHUNK) + 100).contains(&one),
+                "{one}"
+            );
+            let large = image.lookup(b"/large").unwrap();
+            let stream = image.streams(image.inode_of(large))[0];
+            let blob = archive
+                .blobs
+                .find(&image.content(stream.content).hash)
+                .unwrap();
+            let blob = *archive.blobs.get(blob);
+            let piece = reads(&mut || {
+                let reader = archive.reader(&blob).unwrap();
+                let mut state = WorkerState::default();
+                reader
+                    .read(1_500_000, 10, &mut state, &mut |_| Ok(()))
+                    .unwrap();
+            });
+            // And the table of the chunks, if it was not read before.
+            assert!((10..=2 * u64::from(CHUNK)).contains(&piece), "{piece}");
+        }
+    }
+}

@@ -59,6 +59,7 @@ impl From<&FileMetadata<'_>> for MemoryMetadata {
 struct Contents {
     entries: BTreeMap<Vec<u8>, (MemoryEntry, MemoryMetadata)>,
     files: Vec<Open>,
+    no_hard_links: bool,
 }
 
 #[derive(Clone, Default)]
@@ -73,6 +74,15 @@ impl MemoryTarget {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that knows no hard links, like some file systems.
+    #[must_use]
+    pub fn without_hard_links() -> Self {
+        Self(Mutex::new(Contents {
+            no_hard_links: true,
+            ..Contents::default()
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -143,6 +153,9 @@ impl Target for MemoryTarget {
     }
 
     fn hard_link(&self, existing: &[u8], path: &[u8]) -> Result<()> {
+        if self.lock().no_hard_links {
+            return Err(Error::new(ErrorKind::MakeLink, "no hard links here"));
+        }
         let found = self.lock().entries.get(existing).cloned();
         let (entry, metadata) = found.ok_or_else(|| {
             let what = format!("{}: there is no such file", text::Show(existing));
@@ -153,6 +166,15 @@ impl Target for MemoryTarget {
             new.1 = metadata;
         }
         Ok(())
+    }
+
+    fn copy_file(&self, existing: &[u8], path: &[u8]) -> Result<bool> {
+        let found = self.entries().remove(existing);
+        let Some((MemoryEntry::File { data, .. }, _)) = found else {
+            return Ok(false);
+        };
+        self.create_file(path)?.write_at(0, &data)?;
+        Ok(true)
     }
 
     fn symbolic_link(&self, target: LinkTarget<'_>, path: &[u8]) -> Result<()> {

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::scan::{Depth, Missing};
-use crate::write::{Change, ChangedImage, Draft, Means, Rebuild, Setting, fill_in_sizes};
+use crate::write::{
+    Change, ChangedImage, Draft, Existing, Means, Rebuild, Recompress, Setting, Split,
+    fill_in_sizes,
+};
 
 /// An archive with two images that have some data in common.
 fn two_images() -> (MemorySource, Vec<u8>) {
@@ -141,5 +144,69 @@ fn changes_that_cannot_be_made_leave_the_file_as_it_was() {
         let refused = draft.make(&*storage, change, &means(&options));
         assert_eq!(refused.unwrap_err().kind(), kind);
         assert!(storage.bytes() == old);
+    }
+}
+
+/// A way to write into a new file.
+type Way<'w> = &'w dyn Fn(&dyn Storage) -> Result<u64>;
+
+/// What is written into a new file before that gets its name.
+#[test]
+fn a_new_archive_made_of_others_that_dies_anywhere_is_none() {
+    let (_, old) = two_images();
+    let archive = open(old);
+    let options = options(LZX);
+    let means = means(&options);
+    let recompressed = Rebuild {
+        recompress: Recompress::All,
+        ..Rebuild::default()
+    };
+    let rebuilt = |storage: &dyn Storage, plan: &Rebuild| {
+        Draft::rebuild(&archive, plan, storage, &means)?.finish(storage, &Silent)
+    };
+    let ways: [Way<'_>; 4] = [
+        &|storage| rebuilt(storage, &Rebuild::default()),
+        &|storage| rebuilt(storage, &recompressed),
+        &|storage| {
+            let mut draft = Draft::create(storage, &options)?;
+            let existing = Existing {
+                from: &archive,
+                index: 2,
+                name: None,
+                description: None,
+                properties: Vec::new(),
+                boot: false,
+                recompress: Recompress::WhereNeeded,
+            };
+            draft.make(storage, Change::Add(vec![existing]), &means)?;
+            draft.finish(storage, &Silent)
+        },
+        &|storage| Split::plan(&archive, 1, Guid([9; 16]))?.write(1, storage, &means),
+    ];
+    for (number, way) in ways.iter().enumerate() {
+        let mut died = 0;
+        for steps in 0.. {
+            let storage = Dying {
+                inner: MemoryStorage::default(),
+                left: AtomicU64::new(steps),
+                torn: 100,
+            };
+            let made = way(&storage);
+            let bytes = storage.inner.bytes();
+            let opened = Archive::open(
+                Arc::new(MemoryStorage::new(bytes.clone())),
+                &OpenOptions::default(),
+            );
+            if made.is_ok() {
+                assert!(opened.is_ok(), "way {number}");
+                break;
+            }
+            // If only the last sync is missing it is complete.
+            if opened.is_ok() && number < 3 {
+                assert_sound(bytes);
+            }
+            died += 1;
+        }
+        assert!(died > 3, "way {number}: only {died} points of failure");
     }
 }
