@@ -155,7 +155,6 @@ mod tests {
         }
     }
 
-    /// What does not compress, so that a byte of a file costs a byte of the archive.
     #[test]
     fn only_the_chunks_of_the_file_wanted_are_read() {
         const CHUNK: u32 = 1 << 16;
@@ -187,7 +186,7 @@ mod tests {
                 .unwrap();
             });
             assert!(
-                (50_000..=2 * u64::from(CHUNK) + 100).contains(&one),
+                (30_000..=2 * u64::from(CHUNK) + 100).contains(&one),
                 "{one}"
             );
             let large = image.lookup(b"/large").unwrap();

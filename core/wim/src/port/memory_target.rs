@@ -192,8 +192,14 @@ impl Target for MemoryTarget {
     }
 
     fn set_metadata(&self, path: &[u8], metadata: &FileMetadata<'_>) -> Result<Missed> {
-        if let Some(entry) = self.lock().entries.get_mut(path) {
-            entry.1 = metadata.into();
+        let mut contents = self.lock();
+        let Contents { entries, files, .. } = &mut *contents;
+        match entries.get_mut(path) {
+            Some((MemoryEntry::File { number, .. }, _)) if *number < files.len() => {
+                files[*number].lock().1 = metadata.into();
+            }
+            Some(entry) => entry.1 = metadata.into(),
+            None => {}
         }
         Ok(Missed::empty())
     }
