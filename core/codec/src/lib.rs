@@ -20,6 +20,7 @@ extern crate alloc;
 
 mod bits;
 mod copy;
+mod cpu;
 mod entropy;
 mod format;
 mod huffman;

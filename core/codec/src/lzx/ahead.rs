@@ -8,6 +8,7 @@
 
 use crate::matchfinder::tables::NEAR;
 
+use super::ALIGNED;
 use super::cost::{LANES, Last, Model, NEVER, Step, UNIT};
 
 /// A way: the sum of the steps so far, but only the last one's item, plus [`START`]. That puts the lowest
@@ -215,9 +216,12 @@ impl Ahead {
         literal: Step,
         model: &Model,
         indices: [u16; NEAR],
-        low: [usize; NEAR],
+        low: [u16; NEAR],
     ) {
-        let step = |i: usize| model.near[usize::from(indices[i]) % LANES] + model.aligned[low[i]];
+        let step = |i: usize| {
+            model.near[usize::from(indices[i]) % LANES]
+                + model.aligned[usize::from(low[i]) % (2 * ALIGNED)]
+        };
         let steps = [
             literal,
             step(0),

@@ -6,7 +6,8 @@
 //! weight. So one pass comes close to what takes several passes with costs that stay fixed during a
 //! pass: its later parts already see the consequences of the earlier ones.
 
-use crate::entropy::{BIT, log2};
+use crate::cpu::{Instructions, Processor, Work};
+use crate::entropy::{BIT, quick_log2};
 use crate::matchfinder::tables::NEAR;
 
 use super::offset::EXTRA;
@@ -38,6 +39,7 @@ pub(super) struct Model {
     pub(super) is_aligned: bool,
     slots: usize,
     freqs: Frequencies,
+    processor: Processor,
 }
 
 /// The item that a way ends with, short enough to be kept beside the cost: the length in nine bits and
@@ -83,6 +85,7 @@ impl Model {
             is_aligned: false,
             slots,
             freqs: Frequencies::ZERO,
+            processor: Processor::detect(),
         }
     }
 
@@ -107,72 +110,94 @@ impl Model {
 
     /// Sets costs from counts.
     pub(super) fn update(&mut self) {
-        let freqs = &self.freqs;
-        let main = Row::new(freqs.main[..LITERALS + HEADERS * self.slots].iter().sum());
-        let length = Row::new(freqs.length[..LENGTHS].iter().sum());
-        for (cost, &freq) in self.literal.iter_mut().zip(&freqs.main) {
+        self.processor.run(Update(self));
+    }
+}
+
+/// [`Model::update`].
+struct Update<'a>(&'a mut Model);
+
+impl Work for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let model = self.0;
+        let freqs = &model.freqs;
+        let main = Row::new(freqs.main[..LITERALS + HEADERS * model.slots].iter().sum());
+        let length = Row::new(freqs.length.iter().sum());
+        for (cost, &freq) in model.literal.iter_mut().zip(&freqs.main) {
             *cost = main.step(freq, 0, last(0, 1));
         }
-        for (l, cost) in self.length.iter_mut().enumerate().skip(MIN_LONG) {
-            *cost = length.step(freqs.length[l - MIN_LONG], 0, l as u32);
+        let lengths = model.length[MIN_LONG..].iter_mut().zip(&freqs.length);
+        for (l, (cost, &freq)) in (MIN_LONG as u32..).zip(lengths) {
+            *cost = length.step(freq, 0, l);
         }
         let low = Row::new(freqs.aligned.iter().sum());
-        let coded: u32 = freqs.aligned.iter().map(|&f| f * low.cost(f)).sum();
+        let coded: u32 = freqs.aligned.iter().map(|&f| f * low.cost(f) as u32).sum();
         let plain = 3 * BIT * freqs.aligned.iter().sum::<u32>();
         // An aligned block has to gain something, or it is not worth bending the parse for.
-        self.is_aligned = coded + 24 * BIT + plain / 200 < plain;
-        for (cost, &freq) in self.aligned[ALIGNED..].iter_mut().zip(&freqs.aligned) {
-            *cost = step(low.cost(freq).min(7 * BIT), 0);
+        model.is_aligned = coded + 24 * BIT + plain / 200 < plain;
+        for (cost, &freq) in model.aligned[ALIGNED..].iter_mut().zip(&freqs.aligned) {
+            *cost = step(low.cost(freq).min(7 * BIT as i32), 0);
         }
-        let symbols = freqs.main[LITERALS..].chunks_exact(HEADERS);
-        for (slot, (symbols, &extra)) in symbols.zip(&EXTRA).enumerate().take(self.slots) {
-            let coded = if self.is_aligned && slot >= 8 { 3 } else { 0 };
+        let (symbols, _) = freqs.main[LITERALS..].as_chunks::<HEADERS>();
+        let (rows, _) = model.near.as_chunks_mut::<HEADERS>();
+        let slots = symbols.iter().zip(rows).zip(&EXTRA).enumerate();
+        for (slot, ((symbols, row), &extra)) in slots.take(model.slots) {
+            let coded = if model.is_aligned && slot >= 8 { 3 } else { 0 };
             let extra = (u32::from(extra) - coded) * BIT;
-            let (row, kind) = match self.recent.get_mut(slot) {
-                Some(row) => (&mut row[MIN_MATCH - 1..], slot as u32),
-                None => (&mut self.near[HEADERS * slot..][..HEADERS], EXPLICIT),
-            };
-            self.far[slot] = main.step(symbols[HEADERS - 1], extra, last(kind, 0));
-            for (i, (cell, &freq)) in row.iter_mut().zip(&symbols[..HEADERS - 1]).enumerate() {
-                *cell = main.step(freq, extra, last(kind, i + MIN_MATCH));
+            let kind = (slot as u32).min(EXPLICIT);
+            let mut steps = [0.0; HEADERS];
+            for (i, (step, &freq)) in (MIN_MATCH..).zip(steps.iter_mut().zip(symbols)) {
+                *step = main.step(freq, extra, last(kind, i));
+            }
+            // The last is for all greater lengths.
+            let [.., far] = steps;
+            model.far[slot] = far - Step::from(last(0, MIN_LONG));
+            match model.recent.get_mut(slot) {
+                Some(recent) => recent[1..].copy_from_slice(&steps[..HEADERS - 1]),
+                None => *row = steps,
             }
         }
     }
 }
 
 #[inline(always)]
-fn step(cost: u32, item: Last) -> Step {
-    (u64::from(cost) * UNIT + u64::from(item)) as i64 as f64
+fn step(cost: i32, item: Last) -> Step {
+    Step::from(cost * UNIT as i32 + item as i32)
 }
 
 /// The costs of one code.
 struct Row {
-    total: u32,
+    total: i32,
+    /// What a symbol costs that did not occur.
+    unused: i32,
 }
 
 impl Row {
     /// The cost of the rarest symbol of a short text.
-    const MOST: u32 = 12 * BIT;
+    const MOST: i32 = 12 * BIT as i32;
 
     fn new(total: u32) -> Self {
+        let total = quick_log2(total.max(1));
         Row {
-            total: log2(total.max(1)),
+            total,
+            // A bit more than one that did once.
+            unused: (total + BIT as i32).min(Self::MOST.max(total)),
         }
     }
 
     /// The step with a symbol that costs some more.
     #[inline(always)]
     fn step(&self, freq: u32, more: u32, item: Last) -> Step {
-        step(self.cost(freq) + more, item)
+        step(self.cost(freq) + more as i32, item)
     }
 
-    /// The cost of a symbol; one that did not occur costs a bit more than one that did once.
+    /// The cost of a symbol.
     #[inline(always)]
-    fn cost(&self, freq: u32) -> u32 {
-        if freq == 0 {
-            (self.total + BIT).min(Self::MOST.max(self.total))
-        } else {
-            (self.total - log2(freq)).max(BIT / 8)
-        }
+    fn cost(&self, freq: u32) -> i32 {
+        let used = (self.total - quick_log2(freq)).max(BIT as i32 / 8);
+        if freq == 0 { self.unused } else { used }
     }
 }

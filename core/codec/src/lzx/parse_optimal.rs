@@ -23,6 +23,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::hint::select_unpredictable;
 
+use crate::cpu::{Instructions, Processor, Work};
 use crate::entropy::BIT;
 use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::{Lanes, MatchCache, NEAR};
@@ -59,6 +60,7 @@ pub(super) struct OptimalParser {
     /// The cheapest way to each position of the block.
     ways: Vec<Way>,
     ring: [Recent; RING],
+    processor: Processor,
 }
 
 impl OptimalParser {
@@ -67,6 +69,7 @@ impl OptimalParser {
         OptimalParser {
             ways: vec![UNREACHED; size + REACH],
             ring: [Recent::START; RING],
+            processor: Processor::detect(),
         }
     }
 
@@ -105,11 +108,14 @@ impl OptimalParser {
             nice: manner.nice,
         };
         loop {
-            if model.is_aligned {
-                self.advance::<P, true>(window, cache, model, &mut stretch);
-            } else {
-                self.advance::<P, false>(window, cache, model, &mut stretch);
-            }
+            let processor = self.processor;
+            processor.run(Advance {
+                parser: self,
+                window,
+                cache,
+                model,
+                stretch: &mut stretch,
+            });
             if stretch.at >= size {
                 break;
             }
@@ -136,7 +142,7 @@ impl OptimalParser {
     }
 
     /// Goes on from `stretch.at`, at least to `stretch.stop`.
-    #[inline(never)]
+    #[inline(always)]
     fn advance<P: Position, const IS_ALIGNED: bool>(
         &mut self,
         window: &P::Window,
@@ -186,7 +192,7 @@ impl OptimalParser {
             if served < NEAR {
                 let indices = P::slot_rows(lanes);
                 if IS_ALIGNED {
-                    ahead.relax_aligned(base, literal, model, indices, lanes.map(aligned_index));
+                    ahead.relax_aligned(base, literal, model, indices, P::low_rows(lanes));
                 } else {
                     ahead.relax(base, literal, &model.near, indices);
                 }
@@ -194,14 +200,7 @@ impl OptimalParser {
                 ahead.relax_literal(base, literal);
             }
 
-            let mut far = Far {
-                ways: &mut self.ways[at..],
-                model,
-                base,
-                served,
-                room: (size - at).min(MAX_MATCH),
-                longest: 1,
-            };
+            let mut longest = 1;
             let differ = [0, 1, 2].map(|index| {
                 let from = pos.wrapping_sub(queue.get(index) as usize);
                 P::load(window, P::new(from)) ^ word
@@ -218,15 +217,17 @@ impl OptimalParser {
                     let length = differ.trailing_zeros() as usize / 8;
                     ahead.relax_row(base, &model.recent[index], length);
                     if length == NEAR {
-                        far.recent::<P>(window, pos, offset, index);
+                        let mut far = self.far(model, at, base, served, size);
+                        longest = longest.max(far.recent::<P>(window, pos, offset, index));
                     }
                 }
             }
             let explicit = (entry & 511) as usize;
             if explicit > NEAR {
-                far.explicit::<P, IS_ALIGNED>(cache.long(entry), queue, explicit);
+                let mut far = self.far(model, at, base, served, size);
+                let tried = far.explicit::<P, IS_ALIGNED>(cache.long(entry), queue, explicit);
+                longest = longest.max(tried);
             }
-            let longest = far.longest;
             if longest > NEAR {
                 if at + longest > cover {
                     cover = at + longest;
@@ -245,6 +246,26 @@ impl OptimalParser {
         self.ways[at] = way;
         ahead.store(&mut self.ways, at);
         stretch.at = at;
+    }
+
+    /// What it takes to try long matches at a position.
+    #[inline(always)]
+    fn far<'a>(
+        &'a mut self,
+        model: &'a Model,
+        at: usize,
+        base: Way,
+        served: usize,
+        size: usize,
+    ) -> Far<'a> {
+        Far {
+            ways: &mut self.ways[at..],
+            model,
+            base,
+            served,
+            room: (size - at).min(MAX_MATCH),
+            longest: 1,
+        }
     }
 
     /// Teaches the model the cheapest way through (about) a range.
@@ -304,6 +325,35 @@ impl OptimalParser {
     }
 }
 
+/// Going on with a parse.
+struct Advance<'a, P: Position> {
+    parser: &'a mut OptimalParser,
+    window: &'a P::Window,
+    cache: &'a MatchCache<P>,
+    model: &'a Model,
+    stretch: &'a mut Stretch,
+}
+
+impl<P: Position> Work for Advance<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let Advance {
+            parser,
+            window,
+            cache,
+            model,
+            stretch,
+        } = self;
+        if model.is_aligned {
+            parser.advance::<P, true>(window, cache, model, stretch);
+        } else {
+            parser.advance::<P, false>(window, cache, model, stretch);
+        }
+    }
+}
+
 /// A part of a block to be parsed.
 struct Stretch {
     start: usize,
@@ -343,20 +393,28 @@ struct Far<'a> {
 
 impl Far<'_> {
     /// Finds the length of a match at a recent offset, [`NEAR`] bytes of which are known, and tries it.
+    /// Returns the length.
     #[inline(never)]
-    fn recent<P: Position>(&mut self, window: &P::Window, pos: usize, offset: usize, index: usize) {
+    fn recent<P: Position>(
+        &mut self,
+        window: &P::Window,
+        pos: usize,
+        offset: usize,
+        index: usize,
+    ) -> usize {
         let length = P::match_length(window, pos, pos - offset, NEAR, self.room);
         self.relax(self.base + self.model.far[index], self.served, length);
+        length
     }
 
-    /// Tries explicit matches, up to the one of length `last`.
+    /// Tries explicit matches, up to the one of length `last`. Returns the greatest length tried.
     #[inline(never)]
     fn explicit<P: Position, const IS_ALIGNED: bool>(
         &mut self,
         matches: &[u32],
         queue: Recent,
         last: usize,
-    ) {
+    ) -> usize {
         let mut served = self.served;
         for &found in matches {
             let (length, offset) = ((found & 511) as usize, found >> 9);
@@ -372,6 +430,7 @@ impl Far<'_> {
                 break;
             }
         }
+        self.longest
     }
 
     /// Tries the last lengths of a match, above `served`.

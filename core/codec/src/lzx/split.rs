@@ -7,7 +7,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::entropy::{BIT, log2, times_log2};
+use crate::cpu::{Instructions, Processor, Work};
+use crate::entropy::{BIT, log2, quick_log2};
 
 use super::offset;
 use super::token::{Frequencies, Token};
@@ -81,6 +82,7 @@ pub(super) struct Splitter {
     left: Vec<usize>,
     /// What merging each of these with the next would save.
     gains: Vec<i64>,
+    processor: Processor,
 }
 
 impl Splitter {
@@ -94,6 +96,7 @@ impl Splitter {
             segments: vec![Segment::EMPTY; grain.segments + 1],
             left: Vec::with_capacity(grain.segments + 1),
             gains: Vec::with_capacity(grain.segments + 1),
+            processor: Processor::detect(),
         }
     }
 
@@ -132,7 +135,11 @@ impl Splitter {
     fn seal(&mut self) {
         let open = &mut self.open;
         self.rest -= open.bytes;
-        open.cost = cost(&open.freqs, &Frequencies::ZERO, self.symbols);
+        open.cost = self.processor.run(Cost {
+            a: &open.freqs,
+            b: &Frequencies::ZERO,
+            symbols: self.symbols,
+        });
         if let Some(segment) = self.segments.get_mut(self.left.len()) {
             segment.clone_from(open);
             self.left.push(self.left.len());
@@ -176,7 +183,12 @@ impl Splitter {
             &self.segments[self.left[i]],
             &self.segments[self.left[i + 1]],
         );
-        a.cost + b.cost - cost(&a.freqs, &b.freqs, self.symbols)
+        let merged = Cost {
+            a: &a.freqs,
+            b: &b.freqs,
+            symbols: self.symbols,
+        };
+        a.cost + b.cost - self.processor.run(merged)
     }
 
     /// A block.
@@ -187,21 +199,34 @@ impl Splitter {
 
 /// The cost of a block with the symbols of both, in units of 2^-8 bits: what coding them takes at
 /// their entropy, `total · log2(total) − Σ f · log2(f)` per code, and the header.
-fn cost(a: &Frequencies, b: &Frequencies, symbols: usize) -> i64 {
-    let mut sum = HEADER * i64::from(BIT);
-    for (a, b) in [
-        (&a.main[..symbols], &b.main[..symbols]),
-        (&a.length[..], &b.length[..]),
-    ] {
-        let (mut total, mut used, mut logs) = (0u32, 0u32, 0u64);
-        for (a, b) in a.iter().zip(b) {
-            let freq = a + b;
-            total += freq;
-            used += u32::from(freq != 0);
-            logs += times_log2(freq);
+struct Cost<'a> {
+    a: &'a Frequencies,
+    b: &'a Frequencies,
+    symbols: usize,
+}
+
+impl Work for Cost<'_> {
+    type Output = i64;
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) -> i64 {
+        let Cost { a, b, symbols } = self;
+        let mut sum = HEADER * i64::from(BIT);
+        for (a, b) in [
+            (&a.main[..symbols], &b.main[..symbols]),
+            (&a.length[..], &b.length[..]),
+        ] {
+            // A block has at most 2^16 items, so 2^28 is the most that `logs` can be.
+            let (mut total, mut used, mut logs) = (0u32, 0u32, 0u32);
+            for (a, b) in a.iter().zip(b) {
+                let freq = a + b;
+                total += freq;
+                used += u32::from(freq != 0);
+                logs = logs.wrapping_add(freq.wrapping_mul(quick_log2(freq) as u32));
+            }
+            let all = u64::from(total) * u64::from(log2(total));
+            sum += all as i64 - i64::from(logs) + i64::from(used) * PER_SYMBOL * i64::from(BIT);
         }
-        let all = u64::from(total) * u64::from(log2(total));
-        sum += all as i64 - logs as i64 + i64::from(used) * PER_SYMBOL * i64::from(BIT);
+        sum
     }
-    sum
 }

@@ -6,7 +6,7 @@
 //! searched.
 
 pub(crate) mod chain;
-mod lanes;
+pub(crate) mod lanes;
 pub(crate) mod position;
 pub(crate) mod tables;
 

@@ -7,7 +7,9 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use super::PADDING;
-use super::lanes::{NARROW_NONE, Narrow, Nearest, WIDE_NONE, Wide};
+use crate::cpu::{Common, Instructions};
+
+use super::lanes::{NARROW_NONE, Nearest, WIDE_NONE};
 use super::tables::NEAR;
 
 /// Positions in a bucket.
@@ -25,17 +27,17 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     type Bucket: Copy + Default + core::fmt::Debug;
     /// An offset larger than all, in a slot of its own.
     const NONE: Self;
-    /// The smallest offsets by length.
-    type Nearest: Nearest<Offset = Self>;
+    /// The nearest matches by length.
+    type Nearest<I: Instructions>: Nearest<Offset = Self, Bucket = Self::Bucket>;
 
     /// The lower bits of `position`.
     fn new(position: usize) -> Self;
     /// The position, less than `WINDOW` − [`PADDING`].
     fn get(self) -> usize;
-    /// The distance from an earlier position.
-    fn minus(self, earlier: Self) -> Self;
     /// For each lane, the slot of its adjusted offset (see LZX) times eight, plus the number of the lane.
     fn slot_rows(lanes: &[Self; NEAR]) -> [u16; NEAR];
+    /// For each lane, what [`Nearest::low_rows`] says.
+    fn low_rows(lanes: &[Self; NEAR]) -> [u16; NEAR];
     /// Links that all lead to the start.
     fn links() -> Box<Self::Links>;
     /// Where this position links to.
@@ -46,6 +48,8 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     fn window(buffer: &[u8]) -> Option<&Self::Window>;
     /// The bucket with `self` in front and without its last position.
     fn push(self, bucket: Self::Bucket) -> Self::Bucket;
+    /// A bucket of these positions.
+    fn bucket(positions: [Self; BUCKET]) -> Self::Bucket;
     /// The positions of a bucket.
     fn all(bucket: Self::Bucket) -> [Self; BUCKET];
     /// The eight bytes at `at`.
@@ -78,14 +82,14 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
 }
 
 macro_rules! position {
-    ($type:ty, $bits:expr, $bucket:ty, $nearest:ty, $none:expr) => {
+    ($type:ty, $bits:expr, $bucket:ty, $nearest:ident, $none:expr) => {
         impl Position for $type {
             type Window = [u8; (1 << $bits) + PADDING];
             const WINDOW: usize = (1 << $bits) + PADDING;
             type Links = [$type; 1 << $bits];
             type Bucket = $bucket;
             const NONE: Self = $none;
-            type Nearest = $nearest;
+            type Nearest<I: Instructions> = I::$nearest;
 
             #[inline(always)]
             fn new(position: usize) -> Self {
@@ -100,16 +104,23 @@ macro_rules! position {
                 bucket << <$type>::BITS | <$bucket>::from(self)
             }
             #[inline(always)]
+            fn bucket(positions: [Self; BUCKET]) -> $bucket {
+                positions
+                    .into_iter()
+                    .rev()
+                    .fold(0, |bucket, position| position.push(bucket))
+            }
+            #[inline(always)]
             fn all(bucket: $bucket) -> [Self; BUCKET] {
                 core::array::from_fn(|i| (bucket >> (<$type>::BITS as usize * i)) as $type)
             }
             #[inline(always)]
-            fn minus(self, earlier: Self) -> Self {
-                self.wrapping_sub(earlier)
+            fn slot_rows(lanes: &[$type; NEAR]) -> [u16; NEAR] {
+                <Common as Instructions>::$nearest::slot_rows(lanes)
             }
             #[inline(always)]
-            fn slot_rows(lanes: &[$type; NEAR]) -> [u16; NEAR] {
-                <$nearest>::slot_rows(lanes)
+            fn low_rows(lanes: &[$type; NEAR]) -> [u16; NEAR] {
+                <Common as Instructions>::$nearest::low_rows(lanes)
             }
             fn links() -> Box<Self::Links> {
                 match vec![0; 1 << $bits].into_boxed_slice().try_into() {

@@ -18,6 +18,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::cpu::{Instructions, Processor, Work};
 use crate::lzms::prefetch::prefetch;
 
 use super::lanes::Nearest;
@@ -61,7 +62,35 @@ pub(crate) struct Effort {
     pub(crate) longest: usize,
 }
 
-const FACTOR: u64 = 0x9e37_79b1_85eb_ca87;
+/// Room for so many hashes at once.
+pub(crate) const TABLES: usize = 8;
+
+/// What to multiply bytes 0 to 3, 4 to 7 and 8 to 11 with to get a hash of the first few of them, by
+/// table. Bytes that do not belong are shifted out.
+static FACTORS: [[u32; TABLES]; 3] = {
+    const ODD: [u32; 3] = [0x9e37_79b1, 0x85eb_ca77, 0xc2b2_ae3d];
+    let lengths = [2, 3, 4, 6, 8, CHAIN, 0, 0];
+    let mut factors = [[0; TABLES]; 3];
+    let mut part = 0;
+    while part < 3 {
+        let mut table = 0;
+        while table < TABLES {
+            let bytes = if lengths[table] > 4 * part as u32 {
+                lengths[table] - 4 * part as u32
+            } else {
+                0
+            };
+            factors[part][table] = match bytes {
+                0 => 0,
+                1..4 => ODD[part] << (32 - 8 * bytes),
+                _ => ODD[part],
+            };
+            table += 1;
+        }
+        part += 1;
+    }
+    factors
+};
 
 /// See the module's page. `N` is the size of each table.
 #[derive(Debug)]
@@ -70,7 +99,9 @@ pub(crate) struct TableFinder<P: Position, const N: usize> {
     several: Box<[[P::Bucket; N]; SEVERAL.len()]>,
     head: Box<[P; N]>,
     prev: Vec<P>,
-    mask: usize,
+    /// From hashes to slots.
+    shift: u32,
+    processor: Processor,
 }
 
 /// The nearest matches at one position: for lengths 2 to [`NEAR`], at `length - 2`, the smallest
@@ -163,7 +194,8 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             several: boxed([P::Bucket::default(); N]),
             head: boxed(P::default()),
             prev: vec![P::default(); size],
-            mask: 0,
+            shift: 32 - N.ilog2(),
+            processor: Processor::detect(),
         }
     }
 
@@ -176,7 +208,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
     /// Forgets everything; the next window has `size` bytes.
     pub(crate) fn reset(&mut self, size: usize) {
         let bits = (usize::BITS - size.leading_zeros()).clamp(9, N.ilog2());
-        self.mask = (1 << bits) - 1;
+        self.shift = 32 - bits;
         for table in self.single.iter_mut() {
             table[..1 << bits].fill(P::default());
         }
@@ -186,61 +218,37 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         self.head[..1 << bits].fill(P::default());
     }
 
-    /// Makes a slot of the upper bits of a product.
-    #[inline(always)]
-    fn slot(&self, product: u64) -> usize {
-        (product >> (64 - N.ilog2())) as usize & self.mask
-    }
-
-    /// A slot by the first `length` bytes of a word.
-    #[inline(always)]
-    fn short_slot(&self, word: u64, length: usize) -> usize {
-        self.slot((word << (64 - 8 * length)).wrapping_mul(FACTOR))
-    }
-
-    /// A slot by a word and some bytes of the next, `length` in all.
-    #[inline(always)]
-    fn long_slot(&self, word: u64, next: u64, length: u32) -> usize {
-        const OTHER: u64 = 0xd6e8_feb8_6659_fd93;
-        self.slot(
-            word.wrapping_mul(FACTOR)
-                .wrapping_add((next << (128 - 8 * length)).wrapping_mul(OTHER)),
-        )
-    }
-
     /// Where a position is kept, announced to the processor.
     #[inline(always)]
-    fn slots(&self, window: &P::Window, pos: P) -> Slots {
+    fn slots<I: Instructions>(&self, window: &P::Window, pos: P) -> Slots {
         let (word, next) = (P::load(window, pos), P::load_next(window, pos));
-        let slots = Slots {
-            single: SINGLE.map(|length| self.short_slot(word, length)),
-            several: SEVERAL.map(|length| self.short_slot(word, length)),
-            chain: self.long_slot(word, next, CHAIN),
-        };
-        for (table, &slot) in self.single.iter().zip(&slots.single) {
-            prefetch(table, slot);
-        }
-        for (table, &slot) in self.several.iter().zip(&slots.several) {
-            prefetch(table, slot);
-        }
-        prefetch(&*self.head, slots.chain);
-        slots
+        let slots = I::hash(word, next as u32, &FACTORS, self.shift);
+        let [two, three, four, six, eight, chain, ..] = slots.map(|slot| slot as usize % N);
+        prefetch(&self.single[0], two);
+        prefetch(&self.single[1], three);
+        prefetch(&self.several[0], four);
+        prefetch(&self.several[1], six);
+        prefetch(&self.several[2], eight);
+        prefetch(&*self.head, chain);
+        Slots(slots)
     }
 
     #[inline(always)]
     fn insert(&mut self, slots: Slots, pos: P) -> Candidates<P> {
-        let single =
-            core::array::from_fn(|i| core::mem::replace(&mut self.single[i][slots.single[i]], pos));
-        let several = core::array::from_fn(|i| {
-            let bucket = &mut self.several[i][slots.several[i]];
+        let Slots([two, three, four, six, eight, chain, ..]) = slots;
+        let slot = |slot: u32| slot as usize % N;
+        let [two, three] = [(0, two), (1, three)]
+            .map(|(i, at)| core::mem::replace(&mut self.single[i][slot(at)], pos));
+        let several = [(0, four), (1, six), (2, eight)].map(|(i, at)| {
+            let bucket = &mut self.several[i][slot(at)];
             let old = *bucket;
             *bucket = pos.push(old);
             old
         });
-        let chain = core::mem::replace(&mut self.head[slots.chain], pos);
+        let chain = core::mem::replace(&mut self.head[slot(chain)], pos);
         self.prev[pos.get()] = chain;
         Candidates {
-            single,
+            single: [two, three],
             several,
             chain,
         }
@@ -256,15 +264,20 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         effort: Effort,
         cache: &mut MatchCache<P>,
     ) {
-        match effort.breadth {
-            Breadth::Newest => self.fill_from::<1>(window, start, end, effort, cache),
-            Breadth::Full => self.fill_from::<BUCKET>(window, start, end, effort, cache),
-        }
+        let fill = Fill {
+            finder: self,
+            window,
+            start,
+            end,
+            effort,
+            cache,
+        };
+        fill.finder.processor.run(fill);
     }
 
     /// The same with that many positions of each bucket.
-    #[inline(never)]
-    fn fill_from<const BREADTH: usize>(
+    #[inline(always)]
+    fn fill_from<I: Instructions, const BREADTH: usize>(
         &mut self,
         window: &P::Window,
         start: usize,
@@ -281,21 +294,20 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         };
         let mut count = 0usize;
         let mut pos = start;
+        let mut slots = self.slots::<I>(window, P::new(pos));
         // The last two positions go without: the offset may be too large for the format there.
         let last = end.saturating_sub(2).max(start);
-        let mut slots = self.slots(window, P::new(pos));
         if pos == 0 && last > 0 {
-            self.insert(slots, P::new(0));
-            slots = self.slots(window, P::new(1));
+            slots = self.slots::<I>(window, P::new(1));
             lanes[0] = [P::NONE; NEAR];
             longs[0] = 0;
             pos = 1;
         }
         while pos < last {
             let index = pos - start;
-            let ahead = self.slots(window, P::new(pos + 1));
+            let ahead = self.slots::<I>(window, P::new(pos + 1));
             let candidates = self.insert(core::mem::replace(&mut slots, ahead), P::new(pos));
-            let (these, longest) = nearest::<P, BREADTH>(window, P::new(pos), &candidates);
+            let (these, longest) = nearest::<P, I, BREADTH>(window, P::new(pos), &candidates);
             lanes[index] = these;
             longs[index] = longest as u32;
             pos += 1;
@@ -322,7 +334,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             if longest >= effort.nice {
                 let stop = (pos + longest - 1).min(last);
                 while pos < stop {
-                    let ahead = self.slots(window, P::new(pos + 1));
+                    let ahead = self.slots::<I>(window, P::new(pos + 1));
                     self.insert(core::mem::replace(&mut slots, ahead), P::new(pos));
                     lanes[pos - start] = [P::NONE; NEAR];
                     longs[pos - start] = 0;
@@ -388,13 +400,9 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
     }
 }
 
-/// Where a position is kept, by table.
+/// Where a position is kept, by table: those for [`SINGLE`], [`SEVERAL`], [`CHAIN`].
 #[derive(Clone, Copy)]
-struct Slots {
-    single: [usize; SINGLE.len()],
-    several: [usize; SEVERAL.len()],
-    chain: usize,
-}
+struct Slots([u32; TABLES]);
 
 /// Earlier positions that may match.
 struct Candidates<P: Position> {
@@ -403,39 +411,68 @@ struct Candidates<P: Position> {
     chain: P,
 }
 
-/// The lanes of a position.
+/// [`TableFinder::fill`].
+struct Fill<'a, P: Position, const N: usize> {
+    finder: &'a mut TableFinder<P, N>,
+    window: &'a P::Window,
+    start: usize,
+    end: usize,
+    effort: Effort,
+    cache: &'a mut MatchCache<P>,
+}
+
+impl<P: Position, const N: usize> Work for Fill<'_, P, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let Fill {
+            finder,
+            window,
+            start,
+            end,
+            effort,
+            cache,
+        } = self;
+        match effort.breadth {
+            Breadth::Newest => finder.fill_from::<I, 1>(window, start, end, effort, cache),
+            Breadth::Full => finder.fill_from::<I, BUCKET>(window, start, end, effort, cache),
+        }
+    }
+}
+
+/// The lanes of a position, and the length of the longest match up to [`NEAR`].
 #[inline(always)]
-fn nearest<P: Position, const BREADTH: usize>(
+fn nearest<P: Position, I: Instructions, const BREADTH: usize>(
     window: &P::Window,
     pos: P,
     candidates: &Candidates<P>,
 ) -> (Lanes<P>, usize) {
-    let word = P::load(window, pos);
-    let mut lanes = P::Nearest::none();
-    let mut longest = 0;
-    let mut offer = |candidate: P| {
-        let differ = P::load(window, candidate) ^ word;
-        let length = differ.trailing_zeros() as usize / 8;
-        let offset = pos.minus(candidate);
-        lanes = lanes.with(offset, length);
-        longest = longest.max(length);
-        longest
+    let none = P::Nearest::<I>::none();
+    let [two, three] = candidates.single;
+    let [four, six, eight] = candidates.several;
+    let lanes = if BREADTH == 1 {
+        let newest = P::bucket([two, three, P::all(four)[0], P::all(six)[0]]);
+        let lanes = with::<P, I>(none, window, pos, newest);
+        with::<P, I>(lanes, window, pos, eight)
+    } else {
+        let newest = P::bucket([two, three, P::default(), P::default()]);
+        let lanes = with::<P, I>(none, window, pos, newest);
+        let lanes = with::<P, I>(lanes, window, pos, four);
+        let lanes = with::<P, I>(lanes, window, pos, six);
+        with::<P, I>(lanes, window, pos, eight)
     };
-    for candidate in candidates.single {
-        offer(candidate);
-    }
-    for candidate in P::all(candidates.several[0]).into_iter().take(BREADTH) {
-        offer(candidate);
-    }
-    // The other buckets are looked at further only while there are matches of their lengths.
-    for (bucket, length) in candidates.several.into_iter().zip(SEVERAL).skip(1) {
-        let [first, rest @ ..] = P::all(bucket);
-        if offer(first) < length {
-            break;
-        }
-        for candidate in rest.into_iter().take(BREADTH - 1) {
-            offer(candidate);
-        }
-    }
-    (lanes.offsets(), longest)
+    lanes.offsets(pos)
+}
+
+/// With the matches at the positions of a bucket.
+#[inline(always)]
+fn with<P: Position, I: Instructions>(
+    lanes: P::Nearest<I>,
+    window: &P::Window,
+    pos: P,
+    bucket: P::Bucket,
+) -> P::Nearest<I> {
+    let words = P::all(bucket).map(|candidate| P::load(window, candidate));
+    lanes.with(P::load(window, pos), words, bucket)
 }
