@@ -70,14 +70,8 @@ mod leaf {
         /// Asks the processor.
         pub(crate) fn detect() -> Self {
             Processor {
-                has_avx2: !cfg!(miri) && has_avx2(),
+                has_avx2: !cfg!(miri) && !super::is_common_only() && has_avx2(),
             }
-        }
-
-        /// What every processor has.
-        #[cfg(test)]
-        pub(crate) fn common() -> Self {
-            Processor { has_avx2: false }
         }
 
         /// Does some work.
@@ -130,3 +124,76 @@ mod leaf {
 #[cfg(target_arch = "x86_64")]
 pub(crate) use leaf::Avx2;
 pub(crate) use leaf::Processor;
+
+/// Whether to pretend that the processor has no more than all have.
+#[cfg(not(test))]
+fn is_common_only() -> bool {
+    false
+}
+
+#[cfg(test)]
+use tests::is_common_only;
+
+#[cfg(test)]
+mod tests {
+    use crate::{Compressor, Format, Level};
+    use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicBool, Ordering};
+
+    static COMMON_ONLY: AtomicBool = AtomicBool::new(false);
+
+    pub(super) fn is_common_only() -> bool {
+        COMMON_ONLY.load(Ordering::Relaxed)
+    }
+
+    /// Words from a small dictionary, some changed, and calls.
+    fn sample(size: usize) -> Vec<u8> {
+        let mut state = 1u32;
+        let mut next = |limit: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (u64::from(state) * u64::from(limit) >> 32) as u32
+        };
+        let words: Vec<Vec<u8>> = (0..400)
+            .map(|_| (0..2 + next(9)).map(|_| next(60) as u8 + b'@').collect())
+            .collect();
+        let mut data = Vec::new();
+        while data.len() < size {
+            data.extend(&words[(next(20) * next(20)) as usize]);
+            match next(10) {
+                0 => data.extend((next(1 << 20) << 8 | 0xe8).to_le_bytes()),
+                1 => data.push(next(256) as u8),
+                2 if data.len() > 1000 => {
+                    let at = next(data.len() as u32 - 300) as usize;
+                    data.extend_from_within(at..at + next(300) as usize);
+                }
+                _ => data.push(b' '),
+            }
+        }
+        data.truncate(size);
+        data
+    }
+
+    #[test]
+    fn all_processors_give_the_same() {
+        let data = sample(if cfg!(miri) { 3000 } else { 150_000 });
+        for (format, chunk) in [
+            (Format::Lzx, 1 << 15),
+            (Format::Lzx, 1 << 17),
+            (Format::Xpress, 1 << 15),
+        ] {
+            for level in [10, 20, 25, 35, 50, 60, 100] {
+                let mut some = Compressor::new(format, chunk, Level(level)).unwrap();
+                COMMON_ONLY.store(true, Ordering::Relaxed);
+                let mut other = Compressor::new(format, chunk, Level(level)).unwrap();
+                COMMON_ONLY.store(false, Ordering::Relaxed);
+                for data in data.chunks(chunk as usize) {
+                    let [mut a, mut b] = [(); 2].map(|()| alloc::vec![0; data.len() - 1]);
+                    let size = some.compress(data, &mut a);
+                    assert_eq!(size, other.compress(data, &mut b));
+                    let size = size.expect("this shrinks");
+                    assert!(a[..size] == b[..size], "{format:?} {level}");
+                }
+            }
+        }
+    }
+}

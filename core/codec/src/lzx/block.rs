@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::bits::BitWriter;
+use crate::cpu::{Instructions, Processor, Work};
 use crate::huffman::{CodeBuilder, codewords};
 
 use super::code_lengths::Part;
@@ -48,6 +49,7 @@ pub(super) struct BlockCoder {
     length: Box<[u32; LENGTHS]>,
     aligned: [u32; 2 * ALIGNED],
     scratch: Vec<u32>,
+    processor: Processor,
 }
 
 impl BlockCoder {
@@ -63,6 +65,7 @@ impl BlockCoder {
             length: Box::new([0; LENGTHS]),
             aligned: [0; 2 * ALIGNED],
             scratch: alloc::vec![0; MAX_MAIN],
+            processor: Processor::detect(),
         }
     }
 
@@ -123,14 +126,16 @@ impl BlockCoder {
             &mut self.scratch,
             &mut self.aligned[..ALIGNED],
         );
-        if is_aligned {
-            self.write_tokens::<true>(writer, tokens);
-        } else {
-            self.write_tokens::<false>(writer, tokens);
-        }
+        self.processor.run(Write {
+            coder: self,
+            writer,
+            tokens,
+            is_aligned,
+        });
         core::mem::swap(&mut self.old, &mut self.new);
     }
 
+    #[inline(always)]
     fn write_tokens<const IS_ALIGNED: bool>(&self, writer: &mut BitWriter<'_>, tokens: &[Token]) {
         for &token in tokens {
             // At most 7 bits are held; a main symbol, a length symbol, and extra bits make 49 more.
@@ -163,6 +168,27 @@ impl BlockCoder {
             writer.code(self.aligned[token.low() + none]);
         } else {
             writer.code_and(code, value, extra);
+        }
+    }
+}
+
+/// Writing items.
+struct Write<'a, 'b> {
+    coder: &'a BlockCoder,
+    writer: &'a mut BitWriter<'b>,
+    tokens: &'a [Token],
+    is_aligned: bool,
+}
+
+impl Work for Write<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        if self.is_aligned {
+            self.coder.write_tokens::<true>(self.writer, self.tokens);
+        } else {
+            self.coder.write_tokens::<false>(self.writer, self.tokens);
         }
     }
 }

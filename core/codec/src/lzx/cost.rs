@@ -12,7 +12,7 @@ use crate::matchfinder::tables::NEAR;
 
 use super::offset::EXTRA;
 use super::token::{Frequencies, Token};
-use super::{ALIGNED, HEADERS, LENGTHS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
+use super::{ALIGNED, HEADERS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
 
 /// How much more an item chosen by the optimal parser counts than one of the rough parse.
 const WEIGHT: u32 = 4;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::Level;
 use crate::bits::BitWriter;
+use crate::cpu::{Instructions, Processor, Work};
 use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
 use crate::matchfinder::position::Position;
@@ -30,6 +31,7 @@ pub struct Compressor {
     window: Vec<u8>,
     parser: Parser,
     coder: BlockCoder,
+    processor: Processor,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl Compressor {
             window: vec![0; window],
             parser,
             coder: BlockCoder::new(order),
+            processor: Processor::detect(),
         }
     }
 
@@ -103,26 +106,26 @@ impl Compressor {
         self.coder.start();
         match &mut self.parser {
             Parser::Lazy(parser, items, splitter) => {
-                lazily(
+                self.processor.run(Lazily {
                     parser,
                     items,
                     splitter,
-                    &self.window,
+                    buffer: &self.window,
                     size,
-                    &mut self.coder,
-                    &mut writer,
-                );
+                    coder: &mut self.coder,
+                    writer: &mut writer,
+                });
             }
             Parser::LazyWide(parser, items, splitter) => {
-                lazily(
+                self.processor.run(Lazily {
                     parser,
                     items,
                     splitter,
-                    &self.window,
+                    buffer: &self.window,
                     size,
-                    &mut self.coder,
-                    &mut writer,
-                );
+                    coder: &mut self.coder,
+                    writer: &mut writer,
+                });
             }
             Parser::Narrow(parser) => {
                 parser.chunk(&self.window, size, &mut self.coder, &mut writer);
@@ -133,33 +136,49 @@ impl Compressor {
     }
 }
 
-/// Compresses a chunk with the lazy parser.
-fn lazily<P: Position>(
-    parser: &mut LazyParser<P>,
-    items: &mut Vec<Token>,
-    splitter: &mut Splitter,
-    buffer: &[u8],
+/// Compressing a chunk with the lazy parser.
+struct Lazily<'a, 'b, P: Position> {
+    parser: &'a mut LazyParser<P>,
+    items: &'a mut Vec<Token>,
+    splitter: &'a mut Splitter,
+    buffer: &'a [u8],
     size: usize,
-    coder: &mut BlockCoder,
-    writer: &mut BitWriter<'_>,
-) {
-    let Some(window) = P::window(buffer) else {
-        return;
-    };
-    parser.start(size);
-    let mut pos = 0;
-    while pos < size {
-        items.clear();
-        splitter.start((size - pos).min(MAX_BLOCK));
-        parser.block(window, &buffer[..size], pos, items, splitter);
-        let blocks = splitter.split();
-        let mut rest = items.as_slice();
-        for block in 0..blocks {
-            let block = splitter.block(block);
-            let (these, others) = rest.split_at(block.items);
-            coder.write(writer, block.bytes, these, &block.freqs);
-            pos += block.bytes;
-            rest = others;
+    coder: &'a mut BlockCoder,
+    writer: &'a mut BitWriter<'b>,
+}
+
+impl<P: Position> Work for Lazily<'_, '_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let Lazily {
+            parser,
+            items,
+            splitter,
+            buffer,
+            size,
+            coder,
+            writer,
+        } = self;
+        let Some(window) = P::window(buffer) else {
+            return;
+        };
+        parser.start(size);
+        let mut pos = 0;
+        while pos < size {
+            items.clear();
+            splitter.start((size - pos).min(MAX_BLOCK));
+            parser.block(window, &buffer[..size], pos, items, splitter);
+            let blocks = splitter.split();
+            let mut rest = items.as_slice();
+            for block in 0..blocks {
+                let block = splitter.block(block);
+                let (these, others) = rest.split_at(block.items);
+                coder.write(writer, block.bytes, these, &block.freqs);
+                pos += block.bytes;
+                rest = others;
+            }
         }
     }
 }

@@ -82,6 +82,7 @@ impl<P: Position> LazyParser<P> {
     }
 
     /// Parses one block of `data`, at the start of `window`, from `pos` on.
+    #[inline(always)]
     pub(super) fn block(
         &mut self,
         window: &P::Window,

@@ -138,7 +138,8 @@ impl Instructions for crate::cpu::Avx2 {
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable {
     use super::{
-        BUCKET, NARROW_MASKS, NARROW_NONE, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing, wide_low_rows, wide_slot_rows,
+        BUCKET, NARROW_MASKS, NARROW_NONE, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing,
+        wide_low_rows, wide_slot_rows,
     };
 
     macro_rules! nearest {
@@ -188,23 +189,38 @@ mod portable {
         };
     }
 
-    nearest!(Narrow, u16, u64, NARROW_MASKS, NARROW_NONE, "Positions of 16 bits.");
-    nearest!(Wide, u32, u128, WIDE_MASKS, WIDE_NONE, "Positions of 21 bits.");
+    nearest!(
+        Narrow,
+        u16,
+        u64,
+        NARROW_MASKS,
+        NARROW_NONE,
+        "Positions of 16 bits."
+    );
+    nearest!(
+        Wide,
+        u32,
+        u128,
+        WIDE_MASKS,
+        WIDE_NONE,
+        "Positions of 21 bits."
+    );
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "instructions that every x86-64 has")]
 mod sse2 {
     use super::{
-        BUCKET, NARROW_MASKS, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing, wide_low_rows, wide_slot_rows,
+        BUCKET, NARROW_MASKS, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing, wide_low_rows,
+        wide_slot_rows,
     };
     use core::arch::x86_64::{
         __m128i, _mm_add_epi16, _mm_add_epi32, _mm_and_si128, _mm_andnot_si128, _mm_castps_si128,
-        _mm_cmpeq_epi16, _mm_cmpeq_epi32, _mm_cmpgt_epi16, _mm_cmpgt_epi32, _mm_cvtepi32_ps, _mm_load_si128,
-        _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packs_epi32, _mm_set_epi16,
-        _mm_set1_epi16, _mm_set1_epi32, _mm_setzero_si128, _mm_slli_epi16, _mm_srli_epi32,
-        _mm_storeu_si128, _mm_sub_epi16, _mm_sub_epi32, _mm_subs_epu16, _mm_unpackhi_epi16,
-        _mm_unpacklo_epi16,
+        _mm_cmpeq_epi16, _mm_cmpeq_epi32, _mm_cmpgt_epi16, _mm_cmpgt_epi32, _mm_cvtepi32_ps,
+        _mm_load_si128, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packs_epi32,
+        _mm_set_epi16, _mm_set1_epi16, _mm_set1_epi32, _mm_setzero_si128, _mm_slli_epi16,
+        _mm_srli_epi32, _mm_storeu_si128, _mm_sub_epi16, _mm_sub_epi32, _mm_subs_epu16,
+        _mm_unpackhi_epi16, _mm_unpacklo_epi16,
     };
 
     /// Positions of 16 bits.
@@ -231,7 +247,12 @@ mod sse2 {
     pub(super) fn wide_offsets(newest: [__m128i; 2], pos: u32) -> ([u32; NEAR], usize) {
         let mut offsets = [0u32; NEAR];
         let mut count = 0;
-        for (found, newest) in offsets.as_chunks_mut::<{ NEAR / 2 }>().0.iter_mut().zip(newest) {
+        for (found, newest) in offsets
+            .as_chunks_mut::<{ NEAR / 2 }>()
+            .0
+            .iter_mut()
+            .zip(newest)
+        {
             // SAFETY: every x86-64 has the instructions; the part is 16 bytes long, and nothing is asked
             // of its alignment.
             unsafe {
@@ -311,7 +332,8 @@ mod sse2 {
                 let offsets = _mm_loadu_si128(offsets.as_ptr().cast());
                 let zero = _mm_setzero_si128();
                 let is_short = _mm_cmpgt_epi16(_mm_subs_epu16(_mm_set1_epi16(14), offsets), zero);
-                let low = _mm_and_si128(_mm_add_epi16(offsets, _mm_set1_epi16(2)), _mm_set1_epi16(7));
+                let low =
+                    _mm_and_si128(_mm_add_epi16(offsets, _mm_set1_epi16(2)), _mm_set1_epi16(7));
                 let found = _mm_add_epi16(low, _mm_andnot_si128(is_short, _mm_set1_epi16(8)));
                 _mm_storeu_si128(rows.as_mut_ptr().cast(), found);
             }
@@ -346,7 +368,10 @@ mod sse2 {
                         let mask = _mm_load_si128(mask.as_ptr().add(4 * i).cast());
                         let (old, new) = (self.0[i], _mm_and_si128(position, mask));
                         let is_newer = _mm_cmpgt_epi32(new, old);
-                        _mm_or_si128(_mm_and_si128(is_newer, new), _mm_andnot_si128(is_newer, old))
+                        _mm_or_si128(
+                            _mm_and_si128(is_newer, new),
+                            _mm_andnot_si128(is_newer, old),
+                        )
                     });
                 }
             }
@@ -379,13 +404,14 @@ mod avx2 {
     use super::sse2::{self, narrow_offsets, wide_offsets};
     use super::{BUCKET, NEAR, Nearest, TABLES};
     use core::arch::x86_64::{
-        _mm256_add_epi32, _mm256_loadu_si256, _mm256_mullo_epi32, _mm256_set1_epi32, _mm256_srl_epi32, _mm256_storeu_si256, _mm_cvtsi32_si128, __m128i, __m256i, _mm_alignr_epi8, _mm_max_epu16, _mm_max_epu32, _mm_setzero_si128,
-        _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256, _mm256_castsi256_si128,
-        _mm256_cmpeq_epi8, _mm256_extracti128_si256, _mm256_max_epu16, _mm256_max_epu32,
-        _mm256_permutevar8x32_epi32, _mm256_set_epi64x, _mm256_set1_epi8, _mm256_set1_epi64x,
-        _mm256_setr_epi8, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8,
-        _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
-        _mm256_xor_si256,
+        __m128i, __m256i, _mm_alignr_epi8, _mm_cvtsi32_si128, _mm_max_epu16, _mm_max_epu32,
+        _mm_setzero_si128, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256,
+        _mm256_andnot_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_extracti128_si256,
+        _mm256_loadu_si256, _mm256_max_epu16, _mm256_max_epu32, _mm256_mullo_epi32,
+        _mm256_permutevar8x32_epi32, _mm256_set_epi64x, _mm256_set1_epi8, _mm256_set1_epi32,
+        _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setr_epi32, _mm256_setzero_si256,
+        _mm256_shuffle_epi8, _mm256_srl_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi8,
+        _mm256_unpackhi_epi16, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16, _mm256_xor_si256,
     };
 
     /// See [`Instructions::hash`](super::Instructions::hash).
@@ -453,12 +479,12 @@ mod avx2 {
                 let agree = agreeing(word, words);
                 let bucket = _mm256_set1_epi64x(bucket.cast_signed());
                 let even = _mm256_setr_epi8(
-                    0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4,
-                    5, 4, 5, 4, 5,
+                    0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5,
+                    4, 5, 4, 5, 4, 5,
                 );
                 let odd = _mm256_setr_epi8(
-                    2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 6, 7, 6, 7, 6, 7, 6, 7, 6, 7, 6,
-                    7, 6, 7, 6, 7,
+                    2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 6, 7, 6, 7, 6, 7, 6, 7, 6, 7,
+                    6, 7, 6, 7, 6, 7,
                 );
                 let even = _mm256_and_si256(
                     _mm256_unpacklo_epi8(agree, agree),
@@ -530,7 +556,10 @@ mod avx2 {
             // SAFETY: this is compiled for processors with AVX2 only.
             unsafe {
                 let agree = agreeing(word, words);
-                let (low, high) = ((bucket as u64).cast_signed(), ((bucket >> 64) as u64).cast_signed());
+                let (low, high) = (
+                    (bucket as u64).cast_signed(),
+                    ((bucket >> 64) as u64).cast_signed(),
+                );
                 let bucket = _mm256_set_epi64x(high, low, high, low);
                 let even = _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2);
                 let odd = _mm256_setr_epi32(1, 1, 1, 1, 3, 3, 3, 3);
@@ -571,6 +600,143 @@ mod avx2 {
         #[inline(always)]
         fn low_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
             sse2::Wide::low_rows(offsets)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{Processor, Work};
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// Words at some positions, four by four, compared with `word`, seen from `pos`.
+    #[derive(Clone, Debug)]
+    struct Case {
+        word: u64,
+        pos: u32,
+        buckets: Vec<([u64; BUCKET], [u32; BUCKET])>,
+    }
+
+    fn case(limit: u32) -> impl Strategy<Value = Case> {
+        (any::<u64>(), limit / 2..limit).prop_flat_map(|(word, pos)| {
+            // Words that agree in the first few bytes, or not at all.
+            let near = (0u32..=8, any::<u64>())
+                .prop_map(move |(bytes, other)| word ^ other.checked_shl(8 * bytes).unwrap_or(0));
+            let positions = prop::array::uniform4(0..pos);
+            let buckets = prop::collection::vec((prop::array::uniform4(near), positions), 0..5);
+            buckets.prop_map(move |buckets| Case { word, pos, buckets })
+        })
+    }
+
+    type Seen<T> = ([T; NEAR], usize, [u16; NEAR], [u16; NEAR]);
+
+    struct NarrowSeen<'a>(&'a Case);
+
+    #[inline(always)]
+    fn narrow<N: Nearest<Offset = u16, Bucket = u64>>(case: &Case) -> Seen<u16> {
+        let mut lanes = N::none();
+        for (words, positions) in &case.buckets {
+            let [a, b, c, d] = positions.map(u64::from);
+            lanes = lanes.with(case.word, *words, a | b << 16 | c << 32 | d << 48);
+        }
+        let (offsets, longest) = lanes.offsets(case.pos as u16);
+        (
+            offsets,
+            longest,
+            N::slot_rows(&offsets),
+            N::low_rows(&offsets),
+        )
+    }
+
+    impl Work for NarrowSeen<'_> {
+        type Output = Seen<u16>;
+
+        #[inline(always)]
+        fn run<I: Instructions>(self) -> Seen<u16> {
+            narrow::<I::Narrow>(self.0)
+        }
+    }
+
+    struct WideSeen<'a>(&'a Case);
+
+    #[inline(always)]
+    fn wide<N: Nearest<Offset = u32, Bucket = u128>>(case: &Case) -> Seen<u32> {
+        let mut lanes = N::none();
+        for (words, positions) in &case.buckets {
+            let [a, b, c, d] = positions.map(u128::from);
+            lanes = lanes.with(case.word, *words, a | b << 32 | c << 64 | d << 96);
+        }
+        let (offsets, longest) = lanes.offsets(case.pos);
+        (
+            offsets,
+            longest,
+            N::slot_rows(&offsets),
+            N::low_rows(&offsets),
+        )
+    }
+
+    impl Work for WideSeen<'_> {
+        type Output = Seen<u32>;
+
+        #[inline(always)]
+        fn run<I: Instructions>(self) -> Seen<u32> {
+            wide::<I::Wide>(self.0)
+        }
+    }
+
+    struct Hashes(u64, u32, [[u32; TABLES]; 3], u32);
+
+    impl Work for Hashes {
+        type Output = [u32; TABLES];
+
+        #[inline(always)]
+        fn run<I: Instructions>(self) -> [u32; TABLES] {
+            I::hash(self.0, self.1, &self.2, self.3)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn narrow_twins_agree(case in case(1 << 16)) {
+            let seen = narrow::<portable::Narrow>(&case);
+            prop_assert_eq!(narrow::<<Common as Instructions>::Narrow>(&case), seen);
+            prop_assert_eq!(Processor::detect().run(NarrowSeen(&case)), seen);
+        }
+
+        #[test]
+        fn wide_twins_agree(case in case(1 << 21)) {
+            let seen = wide::<portable::Wide>(&case);
+            prop_assert_eq!(wide::<<Common as Instructions>::Wide>(&case), seen);
+            prop_assert_eq!(Processor::detect().run(WideSeen(&case)), seen);
+        }
+
+        #[test]
+        fn hash_twins_agree(
+            word: u64, next: u32, factors: [[u32; TABLES]; 3], shift in 0u32..32
+        ) {
+            let hashes = Processor::detect().run(Hashes(word, next, factors, shift));
+            prop_assert_eq!(hashes, hash(word, next, &factors, shift));
+        }
+
+        #[test]
+        fn each_length_has_the_nearest(case in case(1 << 16)) {
+            let (offsets, longest, ..) = narrow::<portable::Narrow>(&case);
+            let found: Vec<_> = case
+                .buckets
+                .iter()
+                .flat_map(|(words, positions)| words.iter().zip(positions))
+                .map(|(other, &position)| (agreeing(case.word ^ other), position))
+                .filter(|found| found.1 > 0)
+                .collect();
+            for length in 2..=NEAR {
+                let served = found.iter().filter(|found| found.0 >= length);
+                let nearest = served.map(|found| (case.pos - found.1) as u16).min();
+                prop_assert_eq!(offsets[length - 2], nearest.unwrap_or(NARROW_NONE));
+            }
+            let greatest = found.iter().map(|found| found.0).max().unwrap_or(0);
+            prop_assert_eq!(longest, greatest.max(1));
         }
     }
 }
