@@ -151,7 +151,7 @@ mod tests {
         let mut state = 1u32;
         let mut next = |limit: u32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (u64::from(state) * u64::from(limit) >> 32) as u32
+            ((u64::from(state) * u64::from(limit)) >> 32) as u32
         };
         let words: Vec<Vec<u8>> = (0..400)
             .map(|_| (0..2 + next(9)).map(|_| next(60) as u8 + b'@').collect())

@@ -75,11 +75,7 @@ static FACTORS: [[u32; TABLES]; 3] = {
     while part < 3 {
         let mut table = 0;
         while table < TABLES {
-            let bytes = if lengths[table] > 4 * part as u32 {
-                lengths[table] - 4 * part as u32
-            } else {
-                0
-            };
+            let bytes = lengths[table].saturating_sub(4 * part as u32);
             factors[part][table] = match bytes {
                 0 => 0,
                 1..4 => ODD[part] << (32 - 8 * bytes),
