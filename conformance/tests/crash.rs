@@ -218,6 +218,26 @@ fn kill_9_in_the_middle_of_a_rebuild() {
 }
 
 #[test]
+fn kill_9_in_the_middle_of_writing_pipable_archives() {
+    let stage = Stage::new();
+    let fresh = stage.old.scratch.join("fresh.wim");
+    let capture = stage.capture(&fresh).arg("--pipable");
+    stage.strike(&capture, Signal::KILL, &FEW_MOMENTS, |what, status| {
+        if fresh.exists() {
+            stage.imager.verify(&fresh).ok();
+        } else {
+            assert!(!status.success(), "{what}: a finished archive is missing");
+        }
+    });
+    let append = stage.append(false).arg("--pipable");
+    stage.strike(&append, Signal::KILL, &FEW_MOMENTS, |what, status| {
+        let same = fs::read(&stage.wim).expect("read") == stage.before;
+        assert!(!(same && status.success()), "{what}: not replaced");
+        stage.assert_images(what, !same);
+    });
+}
+
+#[test]
 fn interrupting_leaves_no_mess() {
     let stage = Stage::new();
     let fresh = stage.old.scratch.join("fresh.wim");

@@ -218,6 +218,27 @@ fn full_disk() {
         assert_eq!(names_in(&disk.0), ["a.wim"]);
     }
 
+    for more in [
+        "--pipable",
+        "--unsafe-compact",
+        "--pipable --rebuild --check",
+    ] {
+        let call = imager.append(&large.path, &wim, "new", &options);
+        let call = call.args(more.split(' '));
+        call.run().refused_with(72, &text);
+        assert!(
+            fs::read(&wim).expect("read") == before,
+            "the old archive changed: {more}"
+        );
+        assert_eq!(names_in(&disk.0), ["a.wim"], "{more}");
+    }
+    let fresh = disk.0.join("fresh.wim");
+    for more in ["--pipable", "--check"] {
+        let call = imager.capture(&large.path, &fresh, &options).arg(more);
+        call.run().refused_with(72, &text);
+        assert_eq!(names_in(&disk.0), ["a.wim"], "{more}");
+    }
+
     // The other verbs, where only a little is left.
     let other = large.captured(&imager, "other.wim", &options);
     let filler = disk.0.join("filler");
@@ -600,6 +621,47 @@ fn locked_archives() {
         .refused_with(1, &["old.wim"]);
     drop(file);
     setting.nothing_lost(&[]);
+}
+
+/// Several programs that add an image at the same moment: each does it, or says that another is at it.
+#[test]
+fn appends_at_once() {
+    let setting = Setting::new();
+    for more in ["--threads=1", "--rebuild", "--pipable"] {
+        setting
+            .capture(&setting.source.path, &setting.wim)
+            .run()
+            .ok();
+        let codes: Vec<i32> = std::thread::scope(|scope| {
+            let setting = &setting;
+            let runs: Vec<_> = (0..6)
+                .map(|number| {
+                    scope.spawn(move || {
+                        let name = format!("image {number}");
+                        let source = &setting.source.path;
+                        let call =
+                            setting
+                                .imager
+                                .append(source, &setting.wim, &name, &Options::default());
+                        call.arg(more).run().code()
+                    })
+                })
+                .collect();
+            let runs = runs.into_iter();
+            runs.map(|run| run.join().expect("a thread")).collect()
+        });
+        assert!(
+            codes.iter().all(|code| [0, 1].contains(code)),
+            "{more}: {codes:?}"
+        );
+        let added = codes.iter().filter(|&&code| code == 0).count();
+        assert!(added > 0, "{more}");
+        setting.imager.verify(&setting.wim).ok();
+        let info = setting.imager.show("info", &setting.wim, &[]).out();
+        let count = format!("Image Count:    {}\n", 1 + added);
+        assert!(info.contains(&count), "{more}: {codes:?} {info}");
+        assert_eq!(setting.source.scratch.names(), ["old.wim", "source"]);
+    }
 }
 
 #[test]

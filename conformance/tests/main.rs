@@ -13,6 +13,7 @@ mod append;
 mod capture;
 mod changing;
 mod command_line;
+mod corrupt;
 mod crash;
 mod damage;
 mod edges;

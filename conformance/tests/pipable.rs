@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use wimforge_conformance::compare::assert_same_tree;
 use wimforge_conformance::imaging::{COMPRESSIONS, Compression, Imager, Options};
-use wimforge_conformance::scratch::Scratch;
+use wimforge_conformance::scratch::{Scratch, names_in};
 use wimforge_conformance::snapshot::Snapshot;
 use wimforge_conformance::tree::{Content, Node, Tree, fixed};
 use wimforge_conformance::view::{assert_no_semantic_difference, assert_same_eyes};
@@ -377,4 +377,94 @@ fn unix_data_in_a_stream() {
             wimlib.verify(&wim).ok();
         }
     }
+}
+
+/// `extract -`: parts of what comes, to a directory or to standard output.
+#[test]
+fn extracted_from_a_pipe() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&tree());
+    for imager in [&wimforge, &wimlib] {
+        let wim = captured(&source, imager, "a.wim", &Options::default());
+        let bytes = fs::read(&wim).expect("read");
+        let extract = |words: &[&str]| {
+            let dir = Scratch::new();
+            let target = format!("--dest-dir={}", dir.join("out").display());
+            let line = ["extract", "-", "1"].iter().chain(words).copied();
+            let run = wimforge.call(line).arg(&target).run_fed(&bytes);
+            (run, dir)
+        };
+        // The same as from the file.
+        for words in [
+            &["/sub"][..],
+            &["/hello", "/large*", "--preserve-dir-structure"],
+            &["/sub/text", "/to file", "/empty"],
+            &["/s*", "/no*", "--nullglob"],
+            &[],
+        ] {
+            let (run, piped) = extract(words);
+            run.ok();
+            let dir = Scratch::new();
+            let call = wimforge.call(["extract"]).arg(&wim).arg("1").args(words);
+            let target = format!("--dest-dir={}", dir.join("out").display());
+            call.arg(target).run().ok();
+            let [expected, found] = [&dir, &piped].map(|dir| {
+                let mut snapshot = Snapshot::of(&dir.join("out"));
+                // Only the whole image has times for it.
+                snapshot.nodes.remove(&b""[..]);
+                snapshot
+            });
+            let rules = rules_for(&Options::default());
+            assert_same_tree(&format!("{words:?}"), &expected, &found, rules);
+        }
+        let file = |name: &str| fs::read(source.path.join(name)).expect("read");
+        let print = |names: &[&str]| {
+            let line = ["extract", "-", "1", "--to-stdout"]
+                .iter()
+                .chain(names)
+                .copied();
+            wimforge.call(line).run_fed(&bytes)
+        };
+        // In the order in which they are asked for, whatever the order in the pipe; also twice.
+        for names in [
+            &["large too", "hello", "sub/random"][..],
+            &["sub/random", "hello", "large too"],
+            &[
+                "hello",
+                "empty",
+                "sub/again",
+                "exact",
+                "large",
+                "large again",
+            ],
+        ] {
+            let names: Vec<&str> = names
+                .iter()
+                .map(|name| match *name {
+                    "sub/random" => "sub/deeper/random",
+                    other => other,
+                })
+                .collect();
+            let expected: Vec<u8> = names.iter().flat_map(|name| file(name)).collect();
+            assert!(print(&names).ok().stdout() == expected, "{names:?}");
+        }
+        let _refused = print(&["sub"]).refused_with(42, &["/sub"]);
+        let _refused = print(&["nothing"]).refused_with(49, &["nothing"]);
+        // What is named twice comes once.
+        let (run, dir) = extract(&["/hello", "/s*/t*", "/sub/deeper/same*", "/sub/text"]);
+        let _extracted = run.ok();
+        assert_eq!(names_in(&dir.join("out")), ["hello", "same text", "text"]);
+        for option in ["--check", "--ref=x"] {
+            let (run, _) = extract(&["/hello", option]);
+            let _refused = run.refused_with(24, &["from a pipe"]);
+        }
+        let cut = wimforge.call(["extract", "-", "1", "/hello", "/large", "--to-stdout"]);
+        let _refused = cut.run_fed(&bytes[..4000]).refused();
+    }
+    let wim = source.captured(&wimforge, "ordinary.wim", &Options::default());
+    let call = wimforge.call(["extract", "-", "1", "/hello", "--to-stdout"]);
+    let ordinary = fs::read(wim).expect("read");
+    let _refused = call.run_fed(&ordinary).refused_with(44, &["not pipable"]);
 }

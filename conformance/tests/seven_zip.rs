@@ -48,6 +48,37 @@ fn tests_what_we_write() {
     }
 }
 
+/// What further options make, where 7-Zip reads what wimlib makes with them.
+#[test]
+fn reads_what_options_make() {
+    let (Some(seven_zip), Some((wimforge, wimlib))) = (locate::seven_zip(), both()) else {
+        return;
+    };
+    let source = Source::new(&fixed::everything());
+    let further: [&'static [&'static str]; 6] = [
+        &["--unix-data"],
+        &["--wimboot"],
+        &["--boot", "--flags=Pro", "--image-property=A/B=c"],
+        &["--compress=fast", "--chunk-size=4K"],
+        &["--compress=recovery"],
+        &["--unix-data=stream"],
+    ];
+    for further in further {
+        let readable = |imager: &Imager| {
+            let wim = source.scratch.join("a.wim");
+            let call = imager.call(["capture"]).arg(&source.path).arg(&wim);
+            if !call.args(further).run().succeeded() {
+                return None;
+            }
+            let run = Call::new(&seven_zip).args(["t"]).arg(&wim).run();
+            Some(run.out().contains("Everything is Ok"))
+        };
+        let (ours, theirs) = (readable(&wimforge), readable(&wimlib));
+        // Options that wimlib does not have make nothing that 7-Zip could not read.
+        assert_eq!(ours.or(Some(false)), theirs.or(Some(true)), "{further:?}");
+    }
+}
+
 #[test]
 fn what_it_writes_is_read_and_changed() {
     let (Some(seven_zip), Some((wimforge, wimlib))) = (locate::seven_zip(), both()) else {

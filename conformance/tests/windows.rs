@@ -12,7 +12,7 @@ use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::tree::Tree;
 
 /// A tree with these files, `None` where there is none.
-struct Installation {
+pub struct Installation {
     directory: &'static str,
     kernel: Option<Vec<u8>>,
     software: Option<Vec<u8>>,
@@ -33,7 +33,7 @@ fn edition() -> Vec<Item> {
 }
 
 impl Installation {
-    fn new(directory: &'static str) -> Self {
+    pub fn new(directory: &'static str) -> Self {
         Self {
             directory,
             kernel: Some(program(0x8664)),
@@ -42,7 +42,7 @@ impl Installation {
         }
     }
 
-    fn build(&self, root: &Path) {
+    pub fn build(&self, root: &Path) {
         let system32 = root.join(self.directory).join("System32");
         fs::create_dir_all(system32.join("config")).expect("make");
         for (name, data) in [
@@ -58,7 +58,7 @@ impl Installation {
 }
 
 /// The XML data from the properties of the image on.
-fn properties(imager: &Imager, wim: &Path, image: usize) -> String {
+pub fn properties(imager: &Imager, wim: &Path, image: usize) -> String {
     let bytes = imager.show("info", wim, &["--xml"]).stdout().to_vec();
     let units: Vec<u16> = bytes
         .chunks_exact(2)

@@ -1,6 +1,7 @@
 //! The options of capture and append on a volume: as for directories, and as wimlib has them.
 
 use super::*;
+use crate::windows::{Installation, properties};
 
 /// Both programs capture `volume` with these options, and the archives say the same.
 fn agree(scratch: &Scratch, volume: &Volume, options: &Options) {
@@ -129,6 +130,50 @@ fn volumes_are_updated_and_captured_as_deltas() {
     // What is new: two small files, a named stream, and metadata.
     let size = fs::metadata(&deltas[0]).expect("a delta").len();
     assert!(size < 400_000, "{size}");
+}
+
+/// What Windows says of itself is read from its hives on the volume, as from those in a directory, and
+/// stays when the image is changed.
+#[test]
+fn windows_on_a_volume() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let Some(volume) = Volume::format(&scratch, "volume", 4096) else {
+        return;
+    };
+    let windows = Installation::new("Windows");
+    if !volume.fill(&scratch, |root| windows.build(root)) {
+        return;
+    }
+    let options = Options::with(Compression::None);
+    let [ours, theirs] = [&wimforge, &wimlib].map(|imager| {
+        let wim = scratch.join(format!("{imager}.wim"));
+        let _captured = imager.capture(&volume.path, &wim, &options).run().ok();
+        let append = imager.append(&volume.path, &wim, "second", &options);
+        let _appended = append.arg("--flags=Pro").run().ok();
+        wim
+    });
+    assert_no_semantic_difference(&wimlib, &ours, &theirs);
+    let said = properties(&wimlib, &ours, 1);
+    for element in [
+        "<SYSTEMROOT>WINDOWS</SYSTEMROOT>",
+        "<ARCH>9</ARCH>",
+        "<FLAGS>Professional</FLAGS>",
+        "<BUILD>19045</BUILD>",
+        "<LANGUAGE>de-DE</LANGUAGE>",
+    ] {
+        assert!(said.contains(element), "{element}: {said}");
+    }
+    assert_eq!(said, properties(&wimlib, &theirs, 1));
+    for (imager, wim) in [(&wimforge, &ours), (&wimlib, &theirs)] {
+        let update = imager.call(["update"]).arg(wim).arg("1");
+        let change = "--command=delete '/Windows/System32/Kernel32.DLL'";
+        let _updated = update.arg(change).run().ok();
+    }
+    assert_no_semantic_difference(&wimlib, &ours, &theirs);
+    assert_eq!(properties(&wimlib, &ours, 1), said);
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
         return Ok(0);
     }
     let mut anew = destination(job, &archive, &options)?;
+    if anew.is_some() {
+        check_images(job, &archive)?;
+    }
     let mut pass_over: Vec<FileIdentity> = identity.into_iter().collect();
     pass_over.extend(anew.iter().flat_map(Destination::identities));
     let scanned = subject.scan(Some(&archive), pass_over)?;
@@ -72,6 +75,15 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
         summary.size = choices::compact(storage, reporter)?;
     }
     job.finish(&summary)
+}
+
+/// Reads the trees of the images that the new archive takes over: it must not come in the place of the
+/// old one with what is damaged in that.
+fn check_images(job: &Job<'_>, archive: &Archive) -> Result<()> {
+    for index in 1..=archive.image_count() {
+        drop(archive::read_image(archive, index, job.reporter)?);
+    }
+    Ok(())
 }
 
 /// How data is added: as the archive has it, unless the command line says otherwise.
