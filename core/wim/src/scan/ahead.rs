@@ -104,6 +104,8 @@ mod tests {
             8
         }
 
+        // A host of the tests: threads are its business.
+        #[allow(clippy::disallowed_methods)]
         fn scope<'env>(&self, drive: Drive<'env>) {
             std::thread::scope(|scope| drive(&Spawn(scope)));
         }
