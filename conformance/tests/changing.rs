@@ -32,8 +32,8 @@ impl Scene {
         fs::create_dir(source.join("a")).expect("make a directory");
         fs::write(source.join("a/victim"), [b'v'; 50_000]).expect("write");
         fs::write(source.join("a/bystander"), "always the same").expect("write");
-        // Four times what a pipe holds.
-        for number in 0..1300 {
+        // Twice what a pipe holds.
+        for number in 0..600 {
             File::create(many.join(format!("{number:0200}"))).expect("create");
         }
         Self { scratch, source }
@@ -140,7 +140,10 @@ const LOSSES: [(Change, i32, &str); 5] = [
 #[test]
 fn what_was_lost_ends_the_capture_or_is_left_out() {
     for (change, code, what) in LOSSES {
-        for layout in ["--not-pipable", "--pipable"] {
+        let layouts = ["--not-pipable", "--pipable"];
+        // A file that cannot be opened any more is the same to both.
+        let layouts = layouts.iter().take(if code == 88 { 2 } else { 1 });
+        for &layout in layouts {
             let scene = Scene::new();
             let imager = Imager::plain();
             let call = imager
