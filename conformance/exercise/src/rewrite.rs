@@ -12,8 +12,8 @@ use wimforge_core::port::{Inline, OnUnreadable, Silent};
 use wimforge_core::time::FileTime;
 use wimforge_core::write::pipable::{self, Contents, Destination};
 use wimforge_core::write::{
-    Change, Draft, Existing, IntegrityChoice, Means, Rebuild, Recompress, Setting, Split,
-    WriteOptions,
+    Change, Departure, Draft, Existing, IntegrityChoice, Means, Rebuild, Recompress, Setting,
+    Split, WriteOptions,
 };
 
 /// Optimizes, exports, splits, deletes, describes and compares. What comes of it without an error must
@@ -66,8 +66,11 @@ pub fn everything(archive: &Archive, data: &[u8]) {
     };
     in_place(data, &means, |_| Change::Describe(vec![name]));
     in_place(data, &means, |archive| {
-        let tree = archive.read_image(1, &mut |_| {}).ok();
-        Change::Delete(tree.map(|tree| (1, tree)).into_iter().collect())
+        let mut departure = Departure::default();
+        if let Ok(tree) = archive.read_image(1, &mut |_| {}) {
+            departure.add(1, &tree);
+        }
+        Change::Delete(departure)
     });
     let trees =
         (1..=archive.image_count().min(2)).map(|index| archive.read_image(index, &mut |_| {}));

@@ -70,7 +70,8 @@ pub struct Site {
     archive: PathBuf,
     /// An archive made of the archive.
     made: PathBuf,
-    target: PathBuf,
+    /// Where each restoration gets a directory.
+    targets: PathBuf,
 }
 
 impl Work {
@@ -128,7 +129,7 @@ impl Work {
             source: source.to_owned(),
             archive: dir.join("bench.wim"),
             made: dir.join("bench-made.wim"),
-            target: dir.join("bench-restored"),
+            targets: dir.join("bench-restored"),
         };
         site.clear()?;
         if self.verb != Verb::Capture {
@@ -174,15 +175,13 @@ impl Work {
                 Self::sized(&mut command, site)
             }
             Verb::Apply => {
-                if site.target.exists() {
-                    fs::remove_dir_all(&site.target)?;
-                }
+                let target = site.new_target()?;
                 let mut command = pinned(program, threads);
                 command
                     .arg("apply")
                     .arg(&site.archive)
                     .arg("1")
-                    .arg(&site.target);
+                    .arg(&target);
                 Cost::of(&mut command)
             }
         }
@@ -221,10 +220,18 @@ impl Site {
                 fs::remove_file(file)?;
             }
         }
-        if self.target.exists() {
-            fs::remove_dir_all(&self.target)?;
+        if self.targets.exists() {
+            fs::remove_dir_all(&self.targets)?;
         }
         Ok(())
+    }
+
+    /// Where nothing was restored to. What was restored before stays until the end: ext4 does not give
+    /// an inode to a new file that was freed a minute ago, and passes over all of those for each file.
+    fn new_target(&self) -> io::Result<PathBuf> {
+        fs::create_dir_all(&self.targets)?;
+        let before = fs::read_dir(&self.targets)?.count();
+        Ok(self.targets.join(before.to_string()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `delete`.
 
-use wimforge_core::write::{Change, Rebuild};
+use wimforge_core::write::{Change, Departure, Rebuild};
 
 use super::archive::{self, Selected};
 use super::modify::Session;
@@ -23,10 +23,11 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
     };
     let space = choices::space(matches);
     if matches.get_flag("soft") || space == Space::Compacted {
-        let read = |index| archive::read_image(archive, index, &reporter);
-        let trees = images.into_iter().map(|index| Ok((index, read(index)?)));
-        let trees = trees.collect::<Result<_, Failure>>()?;
-        session.change_with(space, Change::Delete(trees))?;
+        let mut departure = Departure::default();
+        for index in images {
+            departure.add(index, &archive::read_image(archive, index, &reporter)?);
+        }
+        session.change_with(space, Change::Delete(departure))?;
     } else {
         let plan = Rebuild {
             without: images,

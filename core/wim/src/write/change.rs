@@ -4,6 +4,8 @@
 //! A change is data, so that the same one can be made in place, while the archive is written anew, or
 //! while it is written as a pipable one.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::draft::Draft;
 use super::export::Existing;
 use super::means::Means;
@@ -20,12 +22,38 @@ pub enum Change<'a> {
     Nothing,
     /// Texts of the XML data and the boot index.
     Describe(Vec<Setting>),
-    /// Images leave, each with its tree, whose data loses its references.
-    Delete(Vec<(u32, Image)>),
+    /// Images leave.
+    Delete(Departure),
     /// The tree of an image is another.
     Replace(Box<ChangedImage<'a>>),
     /// Images of other archives come in.
     Add(Vec<Existing<'a>>),
+}
+
+/// Images that leave an archive, and how many references to data go with them. Their trees can be many
+/// and large; they are needed only one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Departure {
+    images: BTreeSet<u32>,
+    references: HashMap<Sha1, u32>,
+}
+
+impl Departure {
+    /// Another image, from 1, with its tree.
+    pub fn add(&mut self, index: u32, tree: &Image) {
+        if !self.images.insert(index) {
+            return;
+        }
+        for (_, hash) in tree.data() {
+            let count = self.references.entry(hash).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// The images in the order in which they can be taken out: numbers in front of one stay.
+    pub(super) fn last_first(&self) -> impl Iterator<Item = u32> {
+        self.images.iter().rev().copied()
+    }
 }
 
 /// Something that an archive says about its images.
@@ -62,32 +90,32 @@ impl Draft {
         let made = match change {
             Change::Nothing => Ok(()),
             Change::Describe(settings) => self.described().set_all(&settings),
-            Change::Delete(images) => self.delete_images(&images),
+            Change::Delete(departure) => self.delete_images(&departure),
             Change::Replace(changed) => return self.replace_image(storage, *changed, means),
             Change::Add(existing) => return self.add_existing(storage, &existing, means),
         };
         made.map_err(|error| self.undo(storage, error))
     }
 
-    fn delete_images(&mut self, images: &[(u32, Image)]) -> Result<()> {
-        for (index, tree) in last_first(images) {
-            if *index == 0 || *index as usize > self.images.len() {
-                return Err(no_such_image(*index));
+    fn delete_images(&mut self, departure: &Departure) -> Result<()> {
+        for index in departure.last_first() {
+            if index == 0 || index as usize > self.images.len() {
+                return Err(no_such_image(index));
             }
             self.kept_table = None;
-            for (_, hash) in tree.data() {
-                self.release(&hash);
-            }
-            self.forget_image(*index);
+            self.forget_image(index);
+        }
+        for (hash, &count) in &departure.references {
+            self.release(hash, count);
         }
         Ok(())
     }
 
-    /// One reference less.
-    pub(super) fn release(&mut self, hash: &Sha1) {
+    /// So many references less.
+    pub(super) fn release(&mut self, hash: &Sha1, count: u32) {
         if let Some(id) = self.blobs.find(hash) {
             let references = &mut self.blobs.get_mut(id).references;
-            *references = references.saturating_sub(1);
+            *references = references.saturating_sub(count);
         }
     }
 
@@ -106,14 +134,6 @@ impl Draft {
             boot_index: &mut self.header.boot_index,
         }
     }
-}
-
-/// Images in the order in which they can be taken out: numbers in front of one stay.
-pub(super) fn last_first(images: &[(u32, Image)]) -> Vec<&(u32, Image)> {
-    let mut sorted: Vec<_> = images.iter().collect();
-    sorted.sort_unstable_by_key(|image| std::cmp::Reverse(image.0));
-    sorted.dedup_by_key(|image| image.0);
-    sorted
 }
 
 /// What an archive says about its images.

@@ -29,7 +29,7 @@ mod update;
 
 pub use append::{append, check_appendable};
 pub use capture::{CaptureSummary, IntegrityChoice, NewImage, WriteOptions, capture};
-pub use change::{Change, Setting};
+pub use change::{Change, Departure, Setting};
 pub use compact::{check_compactable, compact};
 pub use draft::Draft;
 pub use export::Existing;

@@ -52,7 +52,7 @@ impl Draft {
                 return Err(no_such_image(changed.index));
             }
             for hash in &changed.old_data {
-                draft.release(hash);
+                draft.release(hash, 1);
             }
             let data = TreeData {
                 sources: changed.sources,

@@ -13,7 +13,7 @@ use crate::time::FileTime;
 use crate::write::capture::{
     CaptureSummary, NewImage, WriteOptions, count_references, properties_of, refuse_if_read_only,
 };
-use crate::write::change::{Change, Described, last_first, no_such_image};
+use crate::write::change::{Change, Described, no_such_image};
 use crate::write::export::{Existing, element_of};
 use crate::write::load::{Expected, Loader};
 use crate::write::means::Means;
@@ -99,9 +99,9 @@ impl<'a> Contents<'a> {
         match change {
             Change::Nothing => {}
             Change::Describe(settings) => self.described().set_all(&settings)?,
-            Change::Delete(images) => {
-                for (index, _) in last_first(&images) {
-                    self.forget_image(*index);
+            Change::Delete(departure) => {
+                for index in departure.last_first() {
+                    self.forget_image(index);
                 }
             }
             Change::Replace(changed) => self.changed = Some(*changed),

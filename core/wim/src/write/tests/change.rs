@@ -3,7 +3,7 @@
 use super::*;
 use crate::scan::{Depth, Missing};
 use crate::write::{
-    Change, ChangedImage, Draft, Existing, Means, Rebuild, Recompress, Setting, Split,
+    Change, ChangedImage, Departure, Draft, Existing, Means, Rebuild, Recompress, Setting, Split,
     fill_in_sizes,
 };
 
@@ -39,6 +39,13 @@ fn means(options: &WriteOptions) -> Means<'_> {
 /// Everything that can be done to the archive in place.
 fn changes(archive: &Archive) -> Vec<Change<'static>> {
     let tree = |index| archive.read_image(index, &mut |_| {}).unwrap();
+    let departure = |images: &[u32]| {
+        let mut departure = Departure::default();
+        for &index in images {
+            departure.add(index, &tree(index));
+        }
+        departure
+    };
     let property = |name: &str, value: &str| Setting::Property {
         image: 2,
         name: name.into(),
@@ -61,8 +68,8 @@ fn changes(archive: &Archive) -> Vec<Change<'static>> {
     vec![
         Change::Describe(vec![property("NAME", "other"), Setting::Boot(2)]),
         Change::Describe(vec![property("X/Y", &"long".repeat(1000))]),
-        Change::Delete(vec![(1, tree(1))]),
-        Change::Delete(vec![(1, tree(1)), (2, tree(2))]),
+        Change::Delete(departure(&[1])),
+        Change::Delete(departure(&[1, 2])),
         Change::Replace(Box::new(changed)),
     ]
 }

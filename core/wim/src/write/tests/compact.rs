@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::archive::IntegrityState;
-use crate::write::{Change, Draft, Means, SolidOptions, SolidOrder, check_compactable, compact};
+use crate::write::{
+    Change, Departure, Draft, Means, SolidOptions, SolidOrder, check_compactable, compact,
+};
 
 /// An archive of two images with holes in it, the first of which is gone.
 fn holey(options: &WriteOptions) -> Arc<MemoryStorage> {
@@ -26,7 +28,9 @@ fn holey(options: &WriteOptions) -> Arc<MemoryStorage> {
         observer: &Silent,
     };
     let mut draft = Draft::append(archive, options).unwrap();
-    let change = Change::Delete(vec![(1, gone)]);
+    let mut departure = Departure::default();
+    departure.add(1, &gone);
+    let change = Change::Delete(departure);
     draft.make(&*storage, change, &means).unwrap();
     draft.finish(&*storage, &Silent).unwrap();
     storage
