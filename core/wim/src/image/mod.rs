@@ -14,19 +14,22 @@ pub mod diff;
 pub mod items;
 mod numbers;
 pub mod path;
+mod records;
 mod reparse;
 mod security;
 mod tree;
+mod walk;
 
 pub use attributes::FileAttributes;
 pub use items::{UnixData, Xattr};
 pub use numbers::ImageNumbers;
+pub use records::{
+    Content, ContentId, Dentry, DentryId, Inode, InodeId, NameRef, Stream, StreamKind, UNKNOWN_SIZE,
+};
 pub use reparse::{
     MAX_DATA as MAX_REPARSE_DATA, NOT_FIXED, PosixTarget, ReparseData, TAG_DEDUP, TAG_MOUNT_POINT,
     TAG_SYMLINK, TAG_WOF, decode_link, encode_link,
 };
 pub use security::{SecurityId, SecurityTable};
-pub use tree::{
-    Content, ContentId, Dentry, DentryId, Image, Inode, InodeId, NameRef, Stream, StreamKind,
-    UNKNOWN_SIZE, Walk,
-};
+pub use tree::Image;
+pub use walk::Walk;
