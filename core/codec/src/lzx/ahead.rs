@@ -3,8 +3,8 @@
 //! From each position the parser tries a literal and matches of up to [`NEAR`] bytes, so what changes
 //! most often is the ways to the [`NEAR`] positions ahead. They are kept apart from those in memory, in
 //! as many registers as it takes: each step lowers them all at once and then moves them on by one, and
-//! nothing waits for memory. For x86-64, where compilers do not see that, it is written down with the
-//! instructions every such processor has; both give the same.
+//! nothing waits for memory. Where compilers do not see that it is written down with the processor's
+//! instructions: for x86-64, and for WebAssembly with vectors. All give the same.
 
 use crate::matchfinder::tables::NEAR;
 
@@ -40,12 +40,17 @@ static BEYOND: [[Step; NEAR]; NEAR + 1] = {
     beyond
 };
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_feature = "simd128")))]
 pub(super) use portable::Ahead;
+#[cfg(target_feature = "simd128")]
+pub(super) use simd128::Ahead;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::Ahead;
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(target_feature = "simd128")]
+mod simd128;
+
+#[cfg(any(test, not(any(target_arch = "x86_64", target_feature = "simd128"))))]
 mod portable {
     use super::{NEAR, Step, Way};
 

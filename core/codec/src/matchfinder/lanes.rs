@@ -102,10 +102,21 @@ fn wide_low_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
     })
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_feature = "simd128")))]
 impl Instructions for Common {
     type Narrow = portable::Narrow;
     type Wide = portable::Wide;
+
+    #[inline(always)]
+    fn hash(word: u64, next: u32, factors: &[[u32; TABLES]; 3], shift: u32) -> [u32; TABLES] {
+        hash(word, next, factors, shift)
+    }
+}
+
+#[cfg(target_feature = "simd128")]
+impl Instructions for Common {
+    type Narrow = simd128::Narrow;
+    type Wide = simd128::Wide;
 
     #[inline(always)]
     fn hash(word: u64, next: u32, factors: &[[u32; TABLES]; 3], shift: u32) -> [u32; TABLES] {
@@ -135,7 +146,10 @@ impl Instructions for crate::cpu::Avx2 {
     }
 }
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(target_feature = "simd128")]
+mod simd128;
+
+#[cfg(any(test, not(any(target_arch = "x86_64", target_feature = "simd128"))))]
 mod portable {
     use super::{
         BUCKET, NARROW_MASKS, NARROW_NONE, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing,
