@@ -126,12 +126,12 @@ pub(crate) use leaf::Avx2;
 pub(crate) use leaf::Processor;
 
 /// Whether to pretend that the processor has no more than all have.
-#[cfg(not(test))]
+#[cfg(all(not(test), target_arch = "x86_64"))]
 fn is_common_only() -> bool {
     false
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 use tests::is_common_only;
 
 #[cfg(test)]
