@@ -28,13 +28,14 @@ impl Scene {
         let scratch = Scratch::new();
         let source = scratch.join("source");
         let many = source.join("z");
-        fs::create_dir_all(&many).expect("make a directory");
-        fs::create_dir(source.join("a")).expect("make a directory");
+        fs::create_dir_all(source.join("a")).expect("make a directory");
         fs::write(source.join("a/victim"), [b'v'; 50_000]).expect("write");
         fs::write(source.join("a/bystander"), "always the same").expect("write");
-        // Twice what a pipe holds.
-        for number in 0..600 {
-            File::create(many.join(format!("{number:0200}"))).expect("create");
+        // Paths so long that these few are three times what a pipe holds.
+        let deepest = (0..14).fold(many, |path, _| path.join("d".repeat(240)));
+        fs::create_dir_all(&deepest).expect("make directories");
+        for number in 0..50 {
+            File::create(deepest.join(format!("{number:0200}"))).expect("create");
         }
         Self { scratch, source }
     }

@@ -245,3 +245,68 @@ fn what_cannot_be_meant_is_refused() {
         }
     }
 }
+
+#[test]
+fn an_image_is_added_as_a_delta() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let changed = Changed::new(&[&wimforge, &wimlib]);
+    let base = changed.source.scratch.join("base.wim");
+    fs::copy(changed.wim(&wimlib), &base).expect("copy");
+    let other = changed.source.scratch.join("other");
+    fs::create_dir(&other).expect("make");
+    fs::write(other.join("file"), "in neither").expect("write");
+    let from = format!("--delta-from={}", base.display());
+    let reference = format!("--ref={}", base.display());
+    for imager in [&wimforge, &wimlib] {
+        let wim = changed.wim(imager);
+        imager.capture(&other, &wim, &Options::default()).run().ok();
+        changed.append(
+            imager,
+            &[&from, "--update-of", &format!("{}:1", base.display())],
+        );
+        assert!(fs::metadata(&wim).expect("stat").len() < 20_000);
+        for reader in [&wimforge, &wimlib] {
+            changed.assert_restored(reader, &wim, "2", &[&reference]);
+        }
+    }
+}
+
+/// Whatever reads data says that it is not there, and with the base it is.
+#[test]
+fn without_its_base_a_delta_is_of_little_use() {
+    let wimforge = Imager::plain();
+    let changed = Changed::new(&[&wimforge]);
+    let base = changed.wim(&wimforge);
+    let delta = changed.source.scratch.join("delta.dwm");
+    let call = wimforge.capture(&changed.source.path, &delta, &Options::default());
+    call.arg(format!("--delta-from={}", base.display()))
+        .run()
+        .ok();
+    let dir = |name: &str| changed.source.scratch.join(name).display().to_string();
+    let to = |name: &str| format!("--dest-dir={}", dir(name));
+    for (verb, more) in [
+        ("apply", vec!["1".into(), dir("applied")]),
+        (
+            "extract",
+            vec!["1".into(), "/sub/text".into(), to("extracted")],
+        ),
+        (
+            "extract",
+            vec!["1".into(), "/sub/text".into(), "--to-stdout".into()],
+        ),
+        ("export", vec!["1".into(), dir("exported.wim")]),
+        ("verify", vec![]),
+    ] {
+        let call = wimforge.call([verb]).arg(&delta).args(&more);
+        let run = call.clone().run();
+        let run = run.refused_with(55, &["delta.dwm", "--ref=GLOB"]);
+        match verb {
+            "extract" => assert!(run.stdout().is_empty()),
+            "export" => assert!(!changed.source.scratch.join("exported.wim").exists()),
+            _ => {}
+        }
+        call.arg(format!("--ref={}", base.display())).run().ok();
+    }
+}

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use wimforge_conformance::imaging::{Imager, Options};
+use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::snapshot::{Snapshot, times_of};
 use wimforge_conformance::tree::{Content, Node, Tree, fixed};
 use wimforge_conformance::view::assert_no_semantic_difference;
@@ -105,6 +106,45 @@ fn configurations_that_are_wrong() {
                 assert!(run.err().contains("config.ini:3"), "{}", run.err());
             }
             let _ = fs::remove_file(&wim);
+        }
+    }
+}
+
+/// Patterns and the names of overlays, if names are to be compared without case.
+#[test]
+fn names_without_case() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    for file in ["one/Sub/a.MP3", "one/Sub/b", "two/sUB/c", "two/KEEP"] {
+        let path = scratch.join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("make a directory");
+        fs::write(path, file).expect("write");
+    }
+    fs::write(scratch.join("list"), "one /\ntwo /\n").expect("write");
+    fs::write(scratch.join("config"), "[ExclusionList]\n*.mp3\n/keep\n").expect("write");
+    for (value, expected) in [
+        ("1", "/\n/Sub\n/Sub/b\n/Sub/c\n"),
+        ("0", "/\n/KEEP\n/Sub\n/Sub/a.MP3\n/Sub/b\n/sUB\n/sUB/c\n"),
+    ] {
+        for imager in [&wimforge, &wimlib] {
+            let line = [
+                "capture",
+                "list",
+                "a.wim",
+                "--source-list",
+                "--config=config",
+            ];
+            let call = imager.call(line).in_dir(scratch.path());
+            call.env("WIMLIB_IMAGEX_IGNORE_CASE", value).run().ok();
+            let listed = wimforge.show("dir", &scratch.join("a.wim"), &[]).out();
+            let sorted = |text: &str| {
+                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                lines.sort();
+                lines
+            };
+            assert_eq!(sorted(&listed), sorted(expected), "{imager}");
         }
     }
 }
@@ -303,6 +343,32 @@ fn completions_and_manual_pages() {
     assert!(page.contains("delta\\-from"), "{page}");
     let page = wimforge.call(["man"]).run().ok().out();
     assert!(page.contains("optimize"), "{page}");
+    // Both know every option that the help has.
+    for verb in ["capture", "append", "apply", "extract", "info", "export"] {
+        let help = wimforge.call([verb, "--help"]).run().ok().out();
+        let page = wimforge
+            .call(["man", verb])
+            .run()
+            .ok()
+            .out()
+            .replace('\\', "");
+        let script = wimforge.call(["completions", "bash"]).run().ok().out();
+        let options = help
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"));
+        let mut count = 0;
+        for option in options {
+            let name = option.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            let name = name.split(['=', '[', '\'']).next().unwrap_or(name);
+            assert!(
+                page.contains(name),
+                "{verb}: {name} is not in the manual page"
+            );
+            assert!(script.contains(name), "{verb}: {name} is not completed");
+            count += 1;
+        }
+        assert!(count > 5, "{help}");
+    }
     let _refused = wimforge
         .call(["man", "nothing"])
         .run()

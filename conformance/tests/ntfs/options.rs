@@ -132,6 +132,59 @@ fn volumes_are_updated_and_captured_as_deltas() {
     assert!(size < 400_000, "{size}");
 }
 
+/// A file as a block device, for as long as this lives.
+struct Loop(PathBuf);
+
+impl Loop {
+    fn attach(file: &Path) -> Option<Self> {
+        let losetup = locate::require("losetup", "LOSETUP_BIN", &["losetup"], "mount")?;
+        let run = Call::new(losetup)
+            .args(["--find", "--show", "--read-only"])
+            .arg(file)
+            .run();
+        if !run.succeeded() {
+            locate::skip("cannot attach a block device: not root, or forbidden here");
+            return None;
+        }
+        Some(Self(run.out().trim().into()))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        drop(Call::new("losetup").arg("--detach").arg(&self.0).run());
+    }
+}
+
+/// A block device is captured as the volume that it holds, the directory where a volume is mounted as
+/// any directory.
+#[test]
+fn block_devices_and_mounted_volumes() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let Some(volume) = full(&scratch) else {
+        return;
+    };
+    let wim = scratch.join("mounted.wim");
+    let plain = Options::with(Compression::None);
+    let _captured = volume.fill(&scratch, |root| {
+        let _run = wimforge.capture(root, &wim, &plain).run().ok();
+    });
+    let listed = wimforge.show("dir", &wim, &["1", "--detailed"]).out();
+    assert!(listed.contains("\"/first\"") && !listed.contains("Security Descriptor"));
+    let Some(device) = Loop::attach(&volume.path) else {
+        return;
+    };
+    let [ours, theirs] = [&wimforge, &wimlib].map(|imager| {
+        let wim = scratch.join(format!("{imager}.wim"));
+        let _captured = imager.capture(&device.0, &wim, &plain).run().ok();
+        wim
+    });
+    assert_no_semantic_difference(&wimlib, &ours, &theirs);
+}
+
 /// What Windows says of itself is read from its hives on the volume, as from those in a directory, and
 /// stays when the image is changed.
 #[test]
