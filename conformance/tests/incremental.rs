@@ -273,6 +273,34 @@ fn an_image_is_added_as_a_delta() {
     }
 }
 
+/// `--check` verifies the archives that are compared with, too.
+#[test]
+fn damaged_bases_are_found() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&fixed::everything());
+    let checked = Options {
+        check: true,
+        ..Options::default()
+    };
+    let base = source.captured(&wimlib, "base.wim", &checked);
+    let mut bytes = fs::read(&base).expect("read");
+    bytes[300] ^= 1;
+    fs::write(&base, bytes).expect("write");
+    let new = source.scratch.join("new.wim");
+    for more in [
+        format!("--delta-from={}", base.display()),
+        format!("--update-of={}:1", base.display()),
+    ] {
+        for imager in [&wimforge, &wimlib] {
+            let call = imager.capture(&source.path, &new, &checked).arg(&more);
+            call.run().refused_with(13, &[]);
+            let _ = fs::remove_file(&new);
+        }
+    }
+}
+
 /// Whatever reads data says that it is not there, and with the base it is.
 #[test]
 fn without_its_base_a_delta_is_of_little_use() {

@@ -63,6 +63,7 @@ fn configurations() {
         "[ExclusionList]\n/\n",
         "before any section\n[Unknown]\n*\n[PrepopulateList]\n*\n",
         "[ExclusionList]\nc:\\dir\n",
+        "[exclusionlist]\n*\n[ExclusionList]\n'unmatched\n;*\n  # *\n",
         "\u{FEFF}[ExclusionList]\n**3\n?\n",
     ] {
         fs::write(&file, text).expect("write");

@@ -468,3 +468,73 @@ fn extracted_from_a_pipe() {
     let ordinary = fs::read(wim).expect("read");
     let _refused = call.run_fed(&ordinary).refused_with(44, &["not pipable"]);
 }
+
+/// "For the most part, wimlib operates on pipable WIMs transparently": what is made of one, and one of
+/// what, beside wimlib.
+#[test]
+fn operated_on_transparently() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let magic = |wim: &Path| fs::read(wim).expect("read")[..5].to_vec();
+    let source = Source::new(&fixed::everything());
+    let rules = rules_for(&Options::default());
+    for imager in [&wimforge, &wimlib] {
+        let wim = captured(&source, imager, "a.wim", &Options::default());
+        let path = |name: &str| source.scratch.join(name);
+        let run = |line: &[&str]| {
+            let call = wimforge.call(line.iter().copied());
+            call.in_dir(source.scratch.path()).run().ok()
+        };
+        for (name, line, expected) in [
+            (
+                "ordinary.wim",
+                &["export", "a.wim", "1", "ordinary.wim", "--not-pipable"][..],
+                b"MSWIM",
+            ),
+            (
+                "again.wim",
+                &["export", "ordinary.wim", "1", "again.wim", "--pipable"],
+                b"WLPWM",
+            ),
+            (
+                "again.wim",
+                &["optimize", "again.wim", "--not-pipable"],
+                b"MSWIM",
+            ),
+            (
+                "again.wim",
+                &["optimize", "again.wim", "--pipable"],
+                b"WLPWM",
+            ),
+            ("again.wim", &["optimize", "again.wim"], b"WLPWM"),
+        ] {
+            let _run = run(line);
+            assert_eq!(magic(&path(name)), expected, "{line:?}");
+            let _verified = wimlib.verify(&path(name)).ok();
+            source.assert_restored(&wimlib, &path(name), 1, rules);
+        }
+        // Parts of a pipable WIM are pipable, and may follow each other in a pipe.
+        let _split = run(&["split", "a.wim", "part.swm", "0.08"]);
+        let names = source.scratch.names();
+        let parts: Vec<_> = names.iter().filter(|name| name.ends_with(".swm")).collect();
+        assert!(parts.len() > 1);
+        let mut all = Vec::new();
+        for part in ["part.swm", "part2.swm", "part3.swm"] {
+            if path(part).exists() {
+                assert_eq!(magic(&path(part)), b"WLPWM");
+                all.extend(fs::read(path(part)).expect("read"));
+            }
+        }
+        let reference = format!("--ref={}", path("part*.swm").display());
+        for reader in [&wimforge, &wimlib] {
+            let verify = reader.call(["verify", &reference]).arg(path("part.swm"));
+            let _verified = verify.run().ok();
+            assert_restored_from_pipe(&source, reader, &all, "1");
+        }
+        for name in names.iter().filter(|name| *name != "source") {
+            fs::remove_file(path(name)).expect("remove");
+        }
+        drop(wim);
+    }
+}

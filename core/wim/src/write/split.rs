@@ -7,6 +7,7 @@
 use super::capture::WriteOptions;
 use super::draft::Draft;
 use super::means::Means;
+use super::pipable::{self, Contents, Part};
 use super::rebuild::{Recompress, copy_metadata};
 use super::transfer::{Reuse, Transfer, place_key};
 use crate::archive::{Archive, BlobId, Place};
@@ -84,8 +85,11 @@ impl<'a> Split<'a> {
     /// [`ErrorKind::HashMismatch`] and [`ErrorKind::Decompression`] for data that has to be compressed
     /// again, [`ErrorKind::Cancelled`]; what the storages return.
     pub fn write(&self, part: u16, storage: &dyn Storage, means: &Means<'_>) -> Result<u64> {
-        let mut draft = self.begin(part, storage, means.options)?;
         let archive = self.archive;
+        if archive.header().layout == Layout::Pipable {
+            return self.write_pipable(part, storage, means);
+        }
+        let mut draft = self.begin(part, storage, means.options)?;
         let reuse = Reuse::ALONE | Reuse::SOLID;
         draft.write(storage, |draft, output| {
             if part == 1 {
@@ -108,6 +112,22 @@ impl<'a> Split<'a> {
             Ok(())
         })?;
         draft.finish(storage, means.observer)
+    }
+
+    /// Parts of a pipable archive are pipable, and can follow each other in a pipe.
+    fn write_pipable(&self, part: u16, storage: &dyn Storage, means: &Means<'_>) -> Result<u64> {
+        let contents = Contents::part(
+            self.archive,
+            Part {
+                number: part,
+                count: self.parts(),
+                guid: self.guid,
+                blobs: &self.parts[usize::from(part) - 1],
+            },
+        );
+        let to = pipable::Destination::File(storage);
+        let summary = pipable::write(to, contents, means.options, means.workers, means.observer)?;
+        Ok(summary.size)
     }
 
     fn begin(&self, part: u16, storage: &dyn Storage, options: &WriteOptions) -> Result<Draft> {

@@ -1,10 +1,12 @@
 //! What goes into a pipable archive, and all that is found out about it before it is written.
 
+use std::collections::HashSet;
+
 use super::hash::hash_all;
 use super::resource::{Head, Writing};
 use super::store::{Context, Stored, store_all};
-use crate::archive::{Archive, Blob, BlobPool, MetadataResource, Place};
-use crate::format::{Compression, Header, HeaderFlags, Layout, ResourceFlags, Version};
+use crate::archive::{Archive, Blob, BlobId, BlobPool, MetadataResource, Place};
+use crate::format::{Compression, Guid, Header, HeaderFlags, Layout, ResourceFlags, Version};
 use crate::hash::Sha1;
 use crate::image::{DentryId, Image, ImageNumbers};
 use crate::port::{Observer, Source, Workers};
@@ -42,6 +44,18 @@ pub struct Contents<'a> {
     recompress: Recompress,
     changed: Option<ChangedImage<'a>>,
     new: Option<NewImage<'a>>,
+    part: Option<Part<'a>>,
+}
+
+/// A part of an archive that is cut into several.
+pub(in crate::write) struct Part<'a> {
+    /// From 1.
+    pub number: u16,
+    pub count: u16,
+    /// That of the set.
+    pub guid: Guid,
+    /// The data that is in it.
+    pub blobs: &'a [BlobId],
 }
 
 /// An image of one of the archives.
@@ -76,6 +90,23 @@ impl<'a> Contents<'a> {
             boot_index: archive.header().boot_index,
             ..Self::default()
         })
+    }
+
+    /// A part of an archive; the first one has all metadata.
+    pub(in crate::write) fn part(archive: &'a Archive, part: Part<'a>) -> Self {
+        let kept = |index| Kept {
+            archive: 0,
+            index,
+            scope: Scope::OwnFile,
+        };
+        Self {
+            archives: vec![archive],
+            images: (1..=archive.image_count()).map(kept).collect(),
+            xml: archive.xml.clone(),
+            header: Some(archive.header().clone()),
+            part: Some(part),
+            ..Self::default()
+        }
     }
 
     /// What is left of an archive by this plan.
@@ -215,6 +246,9 @@ impl<'a> Contents<'a> {
             None => CaptureSummary::default(),
         };
         prepared.header.images = prepared.xml.image_count() as u32;
+        if let Some(part) = &self.part {
+            prepared.restrict_to(part);
+        }
         Ok((prepared, summary))
     }
 
@@ -274,6 +308,22 @@ impl<'a> Prepared<'a> {
             Held::Stored(_, hash) | Held::Tree(_, hash) => *hash,
         });
         hashes.collect()
+    }
+
+    /// Leaves what belongs to a part.
+    fn restrict_to(&mut self, part: &Part<'_>) {
+        self.header.part = part.number;
+        self.header.parts = part.count;
+        self.header.guid = part.guid;
+        self.header.flags.set(HeaderFlags::SPANNED, part.count > 1);
+        let wanted: HashSet<BlobId> = part.blobs.iter().copied().collect();
+        self.stored.retain(|stored| match stored.item.origin {
+            Origin::Blob { id, .. } => wanted.contains(&id),
+            _ => false,
+        });
+        if part.number > 1 {
+            self.images.clear();
+        }
     }
 
     /// An image that stays as it is, and its blobs.

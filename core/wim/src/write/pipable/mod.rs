@@ -17,6 +17,7 @@ mod resource;
 mod store;
 
 pub use self::contents::Contents;
+pub(super) use self::contents::Part;
 use self::contents::Prepared;
 pub use self::hash::hash_contents;
 use super::capture::{CaptureSummary, IntegrityChoice, WriteOptions, guid_of};
