@@ -58,8 +58,8 @@ const LOAD_ITEMS: usize = 64;
 const PACK_BATCH: usize = 256 << 10;
 /// Bytes of data in flight: what keeps the driver busy, and for each worker what it has at hand.
 /// Nothing that is written depends on it.
-const BUDGET: u64 = 2 << 20;
-const BUDGET_PER_WORKER: u64 = 3 << 20;
+const BUDGET: u64 = 1 << 20;
+const BUDGET_PER_WORKER: u64 = 2 << 20;
 
 /// How data is packed.
 #[derive(Clone, Copy, Debug)]
