@@ -5,11 +5,17 @@
 //! span (offsets are multiples of the span) are hashed, and the last position with the same hash is
 //! checked. All spans share one table.
 //!
+//! The table is as large as the second-level cache has room for, and its entries are met at random: so
+//! they are announced when the parser turns to a position, before it looks for anything else there.
+//!
 //! Differences are computed eight at a time, each in its own byte of a word.
 
 use alloc::{vec, vec::Vec};
 
-use super::items::{MAX_RAW_OFFSET, pack_delta};
+use super::{
+    items::{MAX_RAW_OFFSET, pack_delta},
+    prefetch::prefetch,
+};
 
 /// A delta match: `length` differences equal those at the source (see `pack_delta`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub(super) struct DeltaFinder {
     newest: Vec<u64>,
     base: u32,
     size: u32,
+    /// Of each span, where the position announced last is looked up, and its differences.
+    announced: [(u32, u32); SPANS as usize],
 }
 
 #[inline(always)]
@@ -76,6 +84,7 @@ impl DeltaFinder {
             newest: vec![0; 1 << TABLE_BITS],
             base: 1,
             size: 0,
+            announced: [(0, 0); SPANS as usize],
         }
     }
 
@@ -92,8 +101,25 @@ impl DeltaFinder {
         self.size = size;
     }
 
-    /// Puts the newest match of each span at `at` into `found` and remembers the position. Matches of
-    /// fewer than `shortest` bytes are left out.
+    /// Announces that matches at `at` may be asked for next.
+    #[inline(always)]
+    pub(super) fn announce(&mut self, data: &[u8], at: usize) {
+        if at < 1 << (SPANS - 1) {
+            return;
+        }
+        let here = half_at(data, at);
+        for (announced, power) in self.announced.iter_mut().zip(0..) {
+            let differences = subtract(here, half_at(data, at - (1 << power)));
+            let phase = at as u32 & ((1 << power) - 1) | 1 << power;
+            let key = differences ^ phase.wrapping_mul(0x85EB_CA6B);
+            let place = key.wrapping_mul(0x9E37_79B1) >> (32 - TABLE_BITS);
+            *announced = (place, differences);
+            prefetch(&self.newest, place as usize);
+        }
+    }
+
+    /// Puts the newest match of each span at `at`, the position announced last, into `found` and
+    /// remembers the position. Matches of fewer than `shortest` bytes are left out.
     #[inline(always)]
     pub(super) fn find(
         &mut self,
@@ -114,12 +140,9 @@ impl DeltaFinder {
             Err(_) => return,
         };
         let here = half_at(data, at);
-        for power in 0..SPANS {
+        for (&(place, differences), power) in self.announced.iter().zip(0..) {
             let span = 1usize << power;
-            let differences = subtract(here, half_at(data, at - span));
-            let phase = at as u32 & ((1 << power) - 1) | 1 << power;
-            let key = differences ^ phase.wrapping_mul(0x85EB_CA6B);
-            let entry = &mut table[(key.wrapping_mul(0x9E37_79B1) >> (32 - TABLE_BITS)) as usize];
+            let entry = &mut table[place as usize & ((1 << TABLE_BITS) - 1)];
             let old = *entry;
             *entry = u64::from(now) << 32 | u64::from(differences);
             let newest = (old >> 32) as u32;

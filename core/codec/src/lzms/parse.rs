@@ -36,7 +36,7 @@ use super::{
 };
 
 /// Positions between two attempts to settle a part of the way.
-const INTERVAL: usize = 512;
+const INTERVAL: usize = 256;
 /// Positions that may be unsettled.
 const WINDOW: usize = 4096;
 /// Explicit sources remembered, the latest ones; a power of two.
@@ -123,6 +123,12 @@ fn relax(costs: &mut [i32], links: &mut [u32], lengths: &[i32], base: i32, link:
     }
 }
 
+/// How many positions later to look for what is settled: sooner at the start of a chunk, where costs
+/// change fastest.
+fn interval(at: usize) -> usize {
+    INTERVAL.min(INTERVAL / 8 + at / 16)
+}
+
 impl Parser {
     pub(super) fn new(effort: Effort) -> Self {
         let nodes = WINDOW + INTERVAL + 2 * MAX_COSTED + 2;
@@ -174,18 +180,17 @@ impl Parser {
                 }
                 node -= self.commit(data, &mut origin, node, model, writer)?;
                 self.costs.update(model, self.effort.nice);
-                due = node + INTERVAL;
-            }
-            if node > 0 {
-                self.states[node] = self.arrive(node);
+                due = node + interval(origin + node);
             }
             self.counters[node] = [self.next_source, self.next_composite];
-            if self.effort.prune && node > 0 && self.cost[node + 1] <= self.cost[node] {
-                // The next position is reached for no more: whatever starts here may as well start
-                // there.
+            if self.effort.prune && node > 0 && self.is_inside_match(node) {
+                // Whatever starts here may as well start at the next position.
                 finder.skip(data, origin + node, 1);
                 node += 1;
                 continue;
+            }
+            if node > 0 {
+                self.states[node] = self.arrive(node);
             }
             if let Some(item) = self.depart(data, origin, node, finder) {
                 self.write(data, &mut origin, node, model, writer)?;
@@ -201,6 +206,12 @@ impl Parser {
             }
         }
         Ok(self.write(data, &mut origin, node, model, writer)?)
+    }
+
+    /// True if the next node is reached for no more, by the same item.
+    #[inline(always)]
+    fn is_inside_match(&self, node: usize) -> bool {
+        self.cost[node + 1] <= self.cost[node] && self.link[node + 1] == self.link[node] + 1
     }
 
     /// Forgets all nodes; node 0 is where the writer is.
@@ -356,6 +367,10 @@ impl Parser {
         let state = self.states[node];
         let base = self.cost[node];
         let kinds = state.kind_costs(&self.costs);
+
+        if self.effort.delta_below > 0 {
+            self.delta.announce(data, at);
+        }
 
         // Recent offsets.
         if left >= MIN_MATCH {

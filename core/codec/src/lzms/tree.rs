@@ -61,7 +61,7 @@ pub(super) struct TreeFinder {
 const ROOT_AHEAD: usize = 16;
 const NODE_AHEAD: usize = 8;
 
-const TRIPLE_BITS: u32 = 14;
+const TRIPLE_BITS: u32 = 16;
 const MIN_ROOT_BITS: u32 = 15;
 const MAX_ROOT_BITS: u32 = 18;
 /// Largest window of the trees. Their nodes take eight bytes for each position in it.
@@ -96,18 +96,21 @@ impl TreeFinder {
         size.min(window) * 8 + (4 << MAX_ROOT_BITS) + far
     }
 
-    /// Announces the roots of trees that will be wanted, and what the nearer ones point to. Trees and
-    /// text do not fit into the first-level cache: without this every step down waits.
+    /// Announces the entries of the tables that will be wanted, and what the nearer roots point to.
+    /// Tables, trees and text do not fit into the first-level cache: without this every step down waits.
     #[inline(always)]
     fn announce(&self, data: &[u8], at: usize) {
-        let root = |at: usize| {
+        let word = |at: usize| {
             let word = data.get(at..at + 4)?.try_into().ok()?;
-            Some(hash(u32::from_le_bytes(word), self.root_bits))
+            Some(u32::from_le_bytes(word))
         };
-        if let Some(root) = root(at + ROOT_AHEAD) {
-            prefetch(&self.roots, root);
+        if let Some(word) = word(at + ROOT_AHEAD) {
+            prefetch(&self.roots, hash(word, self.root_bits));
+            prefetch(&self.pairs, (word & 0xFFFF) as usize);
+            prefetch(&self.triples, hash(word << 8, TRIPLE_BITS));
         }
-        if let Some(&candidate) = root(at + NODE_AHEAD).and_then(|root| self.roots.get(root)) {
+        let root = word(at + NODE_AHEAD).map(|word| hash(word, self.root_bits));
+        if let Some(&candidate) = root.and_then(|root| self.roots.get(root)) {
             let from = candidate.wrapping_sub(self.base) as usize;
             if from < at {
                 prefetch(&self.children, 2 * (from & (self.window - 1)));
