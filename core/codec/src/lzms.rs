@@ -40,6 +40,7 @@ mod compress;
 mod cost;
 mod decode;
 mod delta;
+mod descend;
 mod encode;
 mod far;
 mod items;

@@ -11,7 +11,11 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::{far::FarFinder, prefetch::prefetch};
+use super::{
+    descend::{Descent, descend},
+    far::FarFinder,
+    prefetch::prefetch,
+};
 
 /// A match: `length` bytes equal those `offset` before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,53 +132,20 @@ impl TreeFinder {
         at: usize,
         longest: usize,
         depth: u32,
-        mut best: usize,
-        mut emit: impl FnMut(u32, u32),
+        best: usize,
+        emit: impl FnMut(u32, u32),
     ) {
         self.announce(data, at);
-        let base = self.base;
         let root = &mut self.roots[hash(word_at(data, at), self.root_bits)];
-        let mut candidate = core::mem::replace(root, base + at as u32);
+        let descent = Descent {
+            at,
+            base: self.base,
+            root: core::mem::replace(root, self.base + at as u32),
+            longest,
+            depth,
+        };
         let children = &mut self.children[..2 * self.window];
-        let mask = self.window - 1;
-        // Older positions have lost their nodes.
-        let oldest = base + at.saturating_sub(mask) as u32;
-        // Where the next smaller and the next larger subtree are hung, and how much of the new position
-        // everything there is known to share.
-        let place = at & mask;
-        let (mut smaller, mut larger) = (2 * place, 2 * place + 1);
-        let (mut smaller_length, mut larger_length) = (0, 0);
-        for _ in 0..depth {
-            if candidate < oldest {
-                break;
-            }
-            let from = (candidate - base) as usize;
-            let node = 2 * (from & mask);
-            let length = common(data, from, at, smaller_length.min(larger_length), longest);
-            if length > best {
-                best = length;
-                emit(length as u32, (at - from) as u32);
-                if length >= longest {
-                    // The new position takes the old one's place.
-                    children[smaller] = children[node];
-                    children[larger] = children[node + 1];
-                    return;
-                }
-            }
-            if length < longest && data[from + length] < data[at + length] {
-                children[smaller] = candidate;
-                smaller = node + 1;
-                smaller_length = length;
-                candidate = children[smaller];
-            } else {
-                children[larger] = candidate;
-                larger = node;
-                larger_length = length;
-                candidate = children[larger];
-            }
-        }
-        children[smaller] = 0;
-        children[larger] = 0;
+        descend(data, children, descent, best, emit);
     }
 }
 
