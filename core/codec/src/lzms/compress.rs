@@ -102,7 +102,7 @@ fn effort(level: Level) -> (Effort, u32) {
         nice: match level {
             0..30 => 32,
             30..45 => 64,
-            45..60 => 192,
+            45..60 => 128,
             _ => 256,
         },
         composites: level >= 30,
@@ -116,7 +116,7 @@ fn effort(level: Level) -> (Effort, u32) {
     };
     let depth = match level {
         0..40 => level / 4,
-        40..60 => level - 8,
+        40..60 => level - 22,
         _ => level.min(200),
     };
     (effort, depth.max(1))

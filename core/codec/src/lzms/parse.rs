@@ -52,6 +52,8 @@ const FIRST_FOUND: u32 = 8;
 const COMPOSITE: u32 = 1 << 20;
 /// Higher than any cost of a way.
 const UNREACHED: i32 = i32::MAX / 2;
+/// Most literals between the matches of a composite item.
+const MAX_LITERALS: usize = 4;
 /// Shortest match of any kind that is tried.
 const MIN_MATCH: usize = 2;
 
@@ -68,12 +70,14 @@ pub(super) struct Effort {
     pub(super) prune: bool,
 }
 
-/// A match, a literal, and a match with the first recent offset; or without the first.
+/// A match, a few literals, and a match with the first recent offset; or without the first match.
 #[derive(Clone, Copy, Debug)]
 struct Composite {
     /// Link of the first match, 0 for none.
     first: u32,
-    /// Length of the second.
+    /// Number of literals.
+    literals: u32,
+    /// Length of the second match.
     second: u32,
 }
 
@@ -131,7 +135,7 @@ fn interval(at: usize) -> usize {
 
 impl Parser {
     pub(super) fn new(effort: Effort) -> Self {
-        let nodes = WINDOW + INTERVAL + 2 * MAX_COSTED + 2;
+        let nodes = WINDOW + INTERVAL + 2 * MAX_COSTED + 8;
         let model = Model::new();
         Self {
             effort,
@@ -147,6 +151,7 @@ impl Parser {
             composites: vec![
                 Composite {
                     first: 0,
+                    literals: 0,
                     second: 0
                 };
                 COMPOSITES
@@ -211,7 +216,7 @@ impl Parser {
     /// True if the next node is reached for no more, by the same item.
     #[inline(always)]
     fn is_inside_match(&self, node: usize) -> bool {
-        self.cost[node + 1] <= self.cost[node] && self.link[node + 1] == self.link[node] + 1
+        self.cost[node + 1] <= self.cost[node]
     }
 
     /// Forgets all nodes; node 0 is where the writer is.
@@ -326,7 +331,9 @@ impl Parser {
             if composite.first != 0 {
                 self.follow(&mut state, composite.first >> LENGTH_BITS);
             }
-            state.literal();
+            for _ in 0..composite.literals {
+                state.literal();
+            }
             state.lz_recent(0);
         } else {
             self.follow(&mut state, source);
@@ -449,9 +456,9 @@ impl Parser {
             return Some(item);
         }
 
-        // A literal, and a recent match after one.
+        // A literal, and a recent match after some.
         if self.effort.composites {
-            self.skip_one(data, at, node, base + kinds.literal);
+            self.skip_some(data, at, node, base);
         }
         let cost = base + kinds.literal + self.costs.literal[usize::from(data[at])];
         self.reach = self.reach.max(node + 1);
@@ -542,33 +549,49 @@ impl Parser {
         None
     }
 
-    /// Tries the composite item of a literal and a match with the first recent offset.
+    /// Tries the composite item of a few literals and a match with the first recent offset.
     #[inline(always)]
-    fn skip_one(&mut self, data: &[u8], at: usize, node: usize, cost: i32) {
-        let resume = at + 1;
+    fn skip_some(&mut self, data: &[u8], at: usize, node: usize, cost: i32) {
         let mut state = self.states[node];
         let offset = state.lz.list.0[0] as usize;
-        if resume + MIN_MATCH > data.len()
-            || offset > at
-            || data[resume..resume + 2] != data[resume - offset..resume - offset + 2]
-        {
+        if offset > at {
             return;
         }
-        let longest = (data.len() - resume).min(self.effort.nice);
-        let second = common(data, resume - offset, resume, 2, longest);
-        state.literal();
-        let kinds = state.kind_costs(&self.costs);
-        let cost = cost
-            + self.costs.literal[usize::from(data[at])]
-            + kinds.lz
+        let Some((literals, second)) = self.resumption(data, at, offset) else {
+            return;
+        };
+        let mut cost = cost;
+        cost += self.literal_costs(&mut state, &data[at..at + literals]);
+        cost += state.kind_costs(&self.costs).lz
             + state.lz_recent_costs(&self.costs)[0]
             + self.costs.length[second];
-        let total = 1 + second;
-        if cost < self.cost[node + total] {
-            self.cost[node + total] = cost;
-            let first = 0;
-            self.add_composite(node, total, first, second);
+        self.add_composite(node, cost, 0, literals, second);
+    }
+
+    /// Where, few literals after `from`, the bytes go on as they did `offset` before: the number of
+    /// literals and the length of the match behind them.
+    #[inline(always)]
+    fn resumption(&self, data: &[u8], from: usize, offset: usize) -> Option<(usize, usize)> {
+        let literals = (1..=MAX_LITERALS).find(|literals| {
+            let resume = from + literals;
+            resume + MIN_MATCH <= data.len()
+                && data[resume..resume + 2] == data[resume - offset..resume - offset + 2]
+        })?;
+        let resume = from + literals;
+        let longest = (data.len() - resume).min(self.effort.nice);
+        Some((literals, common(data, resume - offset, resume, 2, longest)))
+    }
+
+    /// Cost of some literals; `state` becomes the one after them.
+    #[inline(always)]
+    fn literal_costs(&self, state: &mut State, literals: &[u8]) -> i32 {
+        let mut cost = 0;
+        for &literal in literals {
+            let kinds = state.kind_costs(&self.costs);
+            cost += kinds.literal + self.costs.literal[usize::from(literal)];
+            state.literal();
         }
+        cost
     }
 
     /// Tries the composite item of a match of `length` bytes that costs `cost` without its length, a
@@ -585,36 +608,40 @@ impl Parser {
         number: u32,
         cost: i32,
     ) {
-        let resume = at + length + 1;
-        if resume + MIN_MATCH > data.len()
-            || data[resume..resume + 2] != data[resume - offset..resume - offset + 2]
-        {
+        let differing = at + length;
+        let Some((literals, second)) = self.resumption(data, differing, offset) else {
             return;
-        }
-        let longest = (data.len() - resume).min(self.effort.nice);
-        let second = common(data, resume - offset, resume, 2, longest);
+        };
         let mut state = self.states[node];
         self.follow(&mut state, number);
-        let kinds = state.kind_costs(&self.costs);
-        let mut cost = cost
-            + self.costs.length[length]
-            + kinds.literal
-            + self.costs.literal[usize::from(data[resume - 1])];
-        state.literal();
-        let kinds = state.kind_costs(&self.costs);
-        cost += kinds.lz + state.lz_recent_costs(&self.costs)[0] + self.costs.length[second];
-        let total = length + 1 + second;
-        if cost < self.cost[node + total] {
-            self.cost[node + total] = cost;
-            let first = number << LENGTH_BITS | length as u32;
-            self.add_composite(node, total, first, second);
-        }
+        let mut cost = cost + self.costs.length[length];
+        cost += self.literal_costs(&mut state, &data[differing..differing + literals]);
+        cost += state.kind_costs(&self.costs).lz
+            + state.lz_recent_costs(&self.costs)[0]
+            + self.costs.length[second];
+        let first = number << LENGTH_BITS | length as u32;
+        self.add_composite(node, cost, first, literals, second);
     }
 
-    fn add_composite(&mut self, node: usize, total: usize, first: u32, second: usize) {
+    /// Hands the cost of a composite item on, unless there is a cheaper way.
+    #[inline(always)]
+    fn add_composite(
+        &mut self,
+        node: usize,
+        cost: i32,
+        first: u32,
+        literals: usize,
+        second: usize,
+    ) {
+        let total = (first & LENGTH_MASK) as usize + literals + second;
+        if cost >= self.cost[node + total] {
+            return;
+        }
+        self.cost[node + total] = cost;
         let place = self.next_composite as usize & (COMPOSITES - 1);
         self.composites[place] = Composite {
             first,
+            literals: literals as u32,
             second: second as u32,
         };
         self.next_composite += 1;
@@ -635,7 +662,7 @@ impl Parser {
                 });
                 self.path.push(Item {
                     source: Source::Literal,
-                    length: 1,
+                    length: composite.literals,
                 });
                 if composite.first != 0 {
                     self.path.push(self.item(composite.first));

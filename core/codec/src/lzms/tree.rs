@@ -81,7 +81,7 @@ impl TreeFinder {
             base: 1,
             size: 0,
             depth,
-            skip_depth: depth,
+            skip_depth: depth - depth / 4,
             nice,
             window: 0,
             root_bits: 0,
