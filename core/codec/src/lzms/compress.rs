@@ -116,7 +116,7 @@ fn effort(level: Level) -> (Effort, u32) {
     };
     let depth = match level {
         0..40 => level / 4,
-        40..60 => level - 22,
+        40..60 => level - 26,
         _ => level.min(200),
     };
     (effort, depth.max(1))

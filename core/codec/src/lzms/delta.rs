@@ -28,9 +28,6 @@ const TABLE_BITS: u32 = 16;
 /// Spans of 1 to 32 bytes; longer ones are rare.
 pub(super) const SPANS: u32 = 6;
 
-/// Powers of which the nearest source is tried for matches too short for the table.
-const NEAR: core::ops::RangeInclusive<u32> = 1..=4;
-
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct DeltaFinder {
@@ -149,18 +146,10 @@ impl DeltaFinder {
             let old = *entry;
             *entry = u64::from(now) << 32 | u64::from(differences);
             let newest = (old >> 32) as u32;
-            let mut from = newest.wrapping_sub(base) as usize;
             if old as u32 != differences || newest < base {
-                // Three equal differences right before need no table, and are cheap to name.
-                if shortest > 3 || !NEAR.contains(&power) || at < 2 * span {
-                    continue;
-                }
-                from = at - span;
-                let there = subtract(half_at(data, from), half_at(data, from - span));
-                if (there ^ differences) & 0xFF_FFFF != 0 {
-                    continue;
-                }
+                continue;
             }
+            let from = (newest - base) as usize;
             let offset = at - from;
             let raw = (offset >> power) as u32;
             // Where the bytes are the same, not just their differences, a plain match will do.

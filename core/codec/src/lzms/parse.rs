@@ -188,8 +188,9 @@ impl Parser {
                 due = node + interval(origin + node);
             }
             self.counters[node] = [self.next_source, self.next_composite];
-            if self.effort.prune && node > 0 && self.is_inside_match(node) {
-                // Whatever starts here may as well start at the next position.
+            if self.effort.prune && node > 0 && self.cost[node + 1] <= self.cost[node] {
+                // The next position is reached for no more: whatever starts here may as well start
+                // there.
                 finder.skip(data, origin + node, 1);
                 node += 1;
                 continue;
@@ -211,12 +212,6 @@ impl Parser {
             }
         }
         Ok(self.write(data, &mut origin, node, model, writer)?)
-    }
-
-    /// True if the next node is reached for no more, by the same item.
-    #[inline(always)]
-    fn is_inside_match(&self, node: usize) -> bool {
-        self.cost[node + 1] <= self.cost[node]
     }
 
     /// Forgets all nodes; node 0 is where the writer is.
