@@ -18,6 +18,7 @@ use crate::index::{self, Index};
 use crate::name::{ascii, to_vec};
 use crate::record::FileReference;
 use crate::upcase::UpCase;
+use wimforge_core::order::sort_by;
 
 /// The name of the index of a directory.
 pub(crate) const I30: [u16; 4] = ascii(b"$I30");
@@ -248,7 +249,7 @@ impl Reading {
 
     fn finish(mut self) -> Listing {
         // A file has at most one short name in a directory; two contradict each other.
-        self.short_names.sort_by_key(|(reference, _)| *reference);
+        sort_by(&mut self.short_names, |a, b| a.0.cmp(&b.0));
         for slot in &mut self.listing.slots {
             if slot.space == NameSpace::Win32 {
                 let found = |from: usize| {

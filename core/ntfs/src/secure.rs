@@ -13,6 +13,7 @@ use crate::file::File;
 use crate::index::{Index, Rules};
 use crate::name::ascii;
 use crate::stream::Stream;
+use wimforge_core::order::sort_by;
 
 /// The record of `$Secure`; of another file on volumes older than Windows 2000.
 pub(crate) const SECURE: u32 = 9;
@@ -147,7 +148,7 @@ fn read_index(file: &File, name: &[u16], rules: Rules) -> Result<Vec<Entry>> {
         entries.push(entry.at(place())?);
         Ok(())
     })?;
-    entries.sort_by_key(|entry| entry.id);
+    sort_by(&mut entries, |a, b| a.id.cmp(&b.id));
     Ok(entries)
 }
 

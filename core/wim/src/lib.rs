@@ -19,6 +19,7 @@ pub mod format;
 pub mod hash;
 pub mod image;
 pub mod limits;
+pub mod order;
 pub mod port;
 pub mod scan;
 #[cfg(test)]

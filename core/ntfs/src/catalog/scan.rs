@@ -14,6 +14,7 @@ use crate::standard_information::{
     StandardInformation, Times, file_attributes, reported_attributes,
 };
 use crate::volume::Volume;
+use wimforge_core::order::sort_by;
 
 /// A pass over `$MFT` that is under way.
 pub struct Scan<'v> {
@@ -361,7 +362,7 @@ impl Scan<'_> {
         } = &mut self.catalog;
         let streams = &mut streams[first..];
         if streams.len() > 1 {
-            streams.sort_by(|a, b| {
+            sort_by(streams, |a, b| {
                 let name = |stream: &StreamSlot| &stream_names[stream.name as usize];
                 name(a).cmp(name(b))
             });

@@ -13,6 +13,7 @@ use crate::mft::{Mft, check_extension};
 use crate::name::RawName;
 use crate::record::{self, FileReference, Record};
 use crate::stream::Stream;
+use wimforge_core::order::sort_by;
 
 impl File {
     /// Reads the base record of a file and follows its attribute list.
@@ -161,7 +162,7 @@ impl File {
             let bytes = &blocks[slot.block as usize].bytes;
             record::attribute_at(bytes, slot.at as usize).ok()
         };
-        self.attributes.sort_by(|a, b| {
+        sort_by(&mut self.attributes, |a, b| {
             a.kind.cmp(&b.kind).then_with(|| match (view(a), view(b)) {
                 (Some(a), Some(b)) => {
                     compare(a.name, b.name).then_with(|| a.first_vcn().cmp(&b.first_vcn()))

@@ -15,6 +15,7 @@ use crate::record::FileReference;
 use crate::reparse::ReparsePoint;
 use crate::standard_information::file_attributes;
 use crate::{File, directory, wof};
+use wimforge_core::order::sort_by;
 
 impl NtfsSource {
     /// Everything about a file under one of its names; the root has none.
@@ -173,7 +174,7 @@ fn extended_attributes(file: &File) -> Result<Vec<Xattr>> {
             flags: attribute.flags,
         })
         .collect();
-    xattrs.sort();
+    sort_by(&mut xattrs, Ord::cmp);
     Ok(xattrs)
 }
 

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 
 use wimforge_codec::{Compressor, Decompressor, Format, Level};
 
+use super::one_shot::{Receiver, one_shot};
 use crate::{Error, ErrorKind, Result};
 
 /// One piece of work. It owns or borrows (for `'env`) everything it needs.
@@ -213,11 +213,9 @@ impl<'pool, 'env, T: Send + 'env> Ordered<'pool, 'env, T> {
 
     /// Queues work.
     pub fn submit(&mut self, work: impl FnOnce(&mut WorkerState) -> T + Send + 'env) {
-        let (sender, receiver) = channel();
-        self.pool.spawn(Box::new(move |state| {
-            // The receiver is gone only if the driver has given up; nobody wants the result then.
-            let _ = sender.send(work(state));
-        }));
+        let (sender, receiver) = one_shot();
+        let task = Box::new(move |state: &mut WorkerState| sender.send(work(state)));
+        self.pool.spawn(task);
         self.pending.push_back(receiver);
     }
 
@@ -235,9 +233,9 @@ impl<'pool, 'env, T: Send + 'env> Ordered<'pool, 'env, T> {
         match self.pending.pop_front() {
             None => Ok(None),
             Some(receiver) => receiver
-                .recv()
+                .receive()
                 .map(Some)
-                .map_err(|_| Error::new(ErrorKind::Memory, "a worker thread ended unexpectedly")),
+                .ok_or_else(|| Error::new(ErrorKind::Memory, "a worker thread ended unexpectedly")),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::load::Expected;
 use crate::hash::Sha1;
 use crate::image::collation::compare_ignoring_case;
 use crate::image::{Image, InodeId, StreamKind};
+use crate::order::sort_by;
 use crate::scan::{Origin, Pending};
 use crate::{Error, ErrorKind, Result};
 
@@ -120,7 +121,7 @@ pub(crate) fn sort_by_similarity(pending: &mut [Pending], image: &Image) {
         (Some(a), Some(b)) => compare_ignoring_case(a, b),
         (a, b) => a.is_some().cmp(&b.is_some()),
     };
-    pending.sort_by(|a, b| {
+    sort_by(pending, |a, b| {
         let (a, b) = (image.name(a.dentry), image.name(b.dentry));
         by_extension(a, b).then_with(|| compare_ignoring_case(a, b))
     });

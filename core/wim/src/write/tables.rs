@@ -5,6 +5,7 @@ use crate::Result;
 use crate::archive::{BlobPool, MetadataResource, Place};
 use crate::format::{BlobEntry, ResourceFlags, ResourceHeader, SolidMarker};
 use crate::hash::Sha1;
+use crate::order::sort_by;
 
 /// Writes the entries of all images, then of the blobs that lie in this file, at the end of the
 /// output.
@@ -46,7 +47,7 @@ pub(crate) fn write_blob_table(
         }
     }
     // One run holds all solid resources: positions count through the data of those before.
-    solid.sort_unstable();
+    sort_by(&mut solid, Ord::cmp);
     let mut base = 0;
     for (number, resource) in (0u32..).zip(&pool.solids).filter(|entry| entry.1.file == 0) {
         let marker = ResourceHeader {

@@ -2,6 +2,7 @@
 
 use super::{Element, Node, parse, write};
 use crate::image::ImageNumbers;
+use crate::order::sort_by;
 use crate::time::FileTime;
 use crate::{Error, ErrorKind, Limits, Result};
 
@@ -71,7 +72,7 @@ impl WimXml {
                 found.push((index, position));
             }
         }
-        found.sort_unstable();
+        sort_by(&mut found, Ord::cmp);
         if !found.iter().map(|image| image.0).eq(1..=found.len()) {
             return Err(malformed(
                 "the INDEX attributes are not 1 to the number of images".into(),

@@ -9,6 +9,7 @@ use crate::archive::open::Archive;
 use crate::archive::sweep::{Receiver, sweep};
 use crate::archive::{BlobId, Place};
 use crate::image::{MAX_REPARSE_DATA, TAG_MOUNT_POINT, TAG_SYMLINK};
+use crate::order::sort_by;
 use crate::port::{Observer, Phase, Workers};
 use crate::{Error, ErrorKind, Result};
 
@@ -48,7 +49,7 @@ pub(super) fn check(
         .bad
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    bad_links.sort_unstable();
+    sort_by(&mut bad_links, Ord::cmp);
     let concerned: HashSet<BlobId> = damaged
         .iter()
         .map(|entry| entry.0)

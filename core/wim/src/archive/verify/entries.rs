@@ -10,6 +10,7 @@ use crate::archive::open::Archive;
 use crate::archive::{Place, prefix_size};
 use crate::format::{BlobEntry, Layout, ResourceFlags, Version};
 use crate::hash::Sha1;
+use crate::order::sort_by;
 use crate::port::read_exact_at;
 
 pub(super) fn check(archive: &Archive, file: usize, found: &mut Collector) {
@@ -232,7 +233,7 @@ fn check_solid_overlaps(archive: &Archive, file: usize, found: &mut Collector) {
             _ => None,
         })
         .collect();
-    places.sort_unstable();
+    sort_by(&mut places, Ord::cmp);
     let overlaps = places
         .windows(2)
         .filter(|pair| pair[0].0 == pair[1].0 && pair[1].1 < pair[0].2)

@@ -9,6 +9,7 @@ use crate::archive::{Archive, Blob, BlobId, BlobPool, MetadataResource, Place};
 use crate::format::{Compression, Guid, Header, HeaderFlags, Layout, ResourceFlags, Version};
 use crate::hash::Sha1;
 use crate::image::{DentryId, Image, ImageNumbers};
+use crate::order::sort_by;
 use crate::port::{Observer, Source, Workers};
 use crate::scan::{Origin, Pending, Scanned};
 use crate::time::FileTime;
@@ -378,12 +379,13 @@ impl<'a> Prepared<'a> {
     /// What comes from other archives is read in the order in which it lies there.
     fn sort_by_place(&mut self) {
         let archives = &self.archives;
-        self.stored.sort_by_key(|stored| match stored.item.origin {
+        let place = |stored: &Stored| match stored.item.origin {
             Origin::Blob { archive, id } => {
                 (archive, place_key(archives[usize::from(archive)], id))
             }
             _ => (u16::MAX, (0, 0, 0)),
-        });
+        };
+        sort_by(&mut self.stored, |a, b| place(a).cmp(&place(b)));
     }
 
     /// Notes that a blob is to be stored.
