@@ -5,6 +5,8 @@
 //     node host.mjs LIBRARY append DIRECTORY WIM NAME
 //     node host.mjs LIBRARY list WIM IMAGE [PATH]
 //     node host.mjs LIBRARY read WIM IMAGE PATH       the data of a file, to standard output
+//     node host.mjs LIBRARY pipe DIRECTORY NAME       a pipable archive, to standard output
+//     node host.mjs LIBRARY verify                    a pipable archive from standard input
 //
 // The component imports no WASI: it sees what the classes below give it. SOURCE_DATE_EPOCH makes
 // archives reproducible.
@@ -176,6 +178,14 @@ class Output {
   flush() {}
 }
 
+/** `feed.input`: standard input. */
+class Input {
+  read(size) {
+    const data = new Uint8Array(size);
+    return data.subarray(0, failing('read', () => fs.readSync(0, data)));
+  }
+}
+
 /** Resources that this program gives to nobody. */
 class None {}
 
@@ -184,6 +194,7 @@ const imports = {
   'wimforge:imaging/source': { Tree, Reader },
   'wimforge:imaging/storage': { File },
   'wimforge:imaging/sink': { Output },
+  'wimforge:imaging/feed': { Input },
   'wimforge:imaging/volume': { Device: None },
   'wimforge:imaging/target': { Directory: None, OutputFile: None },
   'wimforge:imaging/observer': { Watcher: None },
@@ -206,11 +217,11 @@ function nowAndLatest() {
   return [moment, moment];
 }
 
-function write(library, how, directory, storage, name, compression) {
+function write(library, how, directory, to, name, compression) {
   const [now, latestTime] = nowAndLatest();
   const { Writer } = library.writer;
   const options = { compression, chunkSize: 0, level: 0, integrity: 'keep', guid: undefined, now };
-  const writer = Writer[how](storage, options);
+  const writer = Writer[how](...to, options);
   const image = {
     name,
     properties: [],
@@ -225,7 +236,7 @@ function write(library, how, directory, storage, name, compression) {
   };
   const summary = writer.add(new Tree(directory), image, undefined);
   const size = Writer.finish(writer, undefined);
-  console.log(`image ${summary.image}: ${summary.files} files; ${size} bytes`);
+  console.error(`image ${summary.image}: ${summary.files} files; ${size} bytes`);
 }
 
 const commands = {
@@ -234,7 +245,7 @@ const commands = {
     const temporary = `${wim}.${process.pid}.tmp`;
     const storage = new File(temporary, 'wx+');
     try {
-      write(library, 'create', directory, storage, name, compression);
+      write(library, 'create', directory, [storage], name, compression);
       fs.renameSync(temporary, wim);
     } catch (error) {
       fs.unlinkSync(temporary);
@@ -243,7 +254,7 @@ const commands = {
   },
 
   append(library, directory, wim, name) {
-    write(library, 'append', directory, new File(wim, 'r+'), name, 'none');
+    write(library, 'append', directory, [new File(wim, 'r+')], name, 'none');
   },
 
   list(library, wim, index, inside = '') {
@@ -255,11 +266,22 @@ const commands = {
     const image = library.archive.Archive.open([new File(wim)]).image(Number(index));
     image.send(units(inside), { tag: 'data' }, new Output());
   },
+
+  pipe(library, directory, name, compression = 'lzx') {
+    write(library, 'pipe', directory, [new Output(), undefined], name, compression);
+  },
+
+  verify(library) {
+    const { PipedArchive } = library.archive;
+    const report = PipedArchive.verify(PipedArchive.open(new Input()), undefined);
+    for (const problem of report.problems) console.log(problem.what);
+    console.log(`${report.blobs} blobs, ${report.problems.length} problems`);
+  },
 };
 
 const [directory, command, ...operands] = process.argv.slice(2);
 if (!Object.hasOwn(commands, command ?? '')) {
-  console.error('usage: host.mjs LIBRARY capture|append|list|read …');
+  console.error('usage: host.mjs LIBRARY capture|append|list|read|pipe|verify …');
   process.exit(2);
 }
 try {

@@ -4,6 +4,8 @@
     host.py LIBRARY append DIRECTORY WIM NAME
     host.py LIBRARY list WIM IMAGE [PATH]
     host.py LIBRARY read WIM IMAGE PATH       the data of a file, to standard output
+    host.py LIBRARY pipe DIRECTORY NAME       a pipable archive, to standard output
+    host.py LIBRARY verify                    a pipable archive from standard input
 
 The component imports no WASI: it sees what the classes below give it. SOURCE_DATE_EPOCH makes archives
 reproducible.
@@ -180,6 +182,13 @@ class Output:
         sys.stdout.buffer.flush()
 
 
+class Input:
+    """`feed.input`: standard input."""
+
+    def read(self, size):
+        return os.read(0, size)
+
+
 # What a failed call of a resource is to the component, and its methods.
 IMPORTS = {
     "source": {
@@ -190,6 +199,7 @@ IMPORTS = {
         "file": ("write", File, ["name", "size", "read", "write", "set-size", "sync"]),
     },
     "sink": {"output": ("write", Output, ["write", "flush"])},
+    "feed": {"input": ("read", Input, ["read"])},
 }
 
 
@@ -300,12 +310,12 @@ def image(name):
     )
 
 
-def write(library, how, directory, storage, name, compression):
-    writer = library.call("writer", f"[static]writer.{how}", library.give(storage), options(compression))
+def write(library, how, directory, to, name, compression):
+    writer = library.call("writer", f"[static]writer.{how}", *to, options(compression))
     tree = library.lend(Tree(directory))
     summary = library.call("writer", "[method]writer.add", writer, tree, image(name), None)
     size = library.call("writer", "[static]writer.finish", writer, None)
-    print(f"image {summary.image}: {summary.files} files; {size} bytes")
+    print(f"image {summary.image}: {summary.files} files; {size} bytes", file=sys.stderr)
 
 
 def open_image(library, wim, index):
@@ -318,7 +328,7 @@ def capture(library, directory, wim, name, compression="lzx"):
     temporary = f"{wim}.{os.getpid()}.tmp"
     storage = File(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
-        write(library, "create", directory, storage, name, compression)
+        write(library, "create", directory, [library.give(storage)], name, compression)
         os.rename(temporary, wim)
     except BaseException:
         os.unlink(temporary)
@@ -326,7 +336,8 @@ def capture(library, directory, wim, name, compression="lzx"):
 
 
 def append(library, directory, wim, name):
-    write(library, "append", directory, File(wim, os.O_RDWR), name, "none")
+    to = [library.give(File(wim, os.O_RDWR))]
+    write(library, "append", directory, to, name, "none")
 
 
 def list_files(library, wim, index, path=""):
@@ -341,7 +352,26 @@ def read(library, wim, index, path):
     library.call("archive", "[method]image.send", opened, units(path), Variant("data"), output)
 
 
-COMMANDS = {"capture": capture, "append": append, "list": list_files, "read": read}
+def pipe(library, directory, name, compression="lzx"):
+    write(library, "pipe", directory, [library.give(Output()), None], name, compression)
+
+
+def verify(library):
+    archive = library.call("archive", "[static]piped-archive.open", library.give(Input()))
+    report = library.call("archive", "[static]piped-archive.verify", archive, None)
+    for problem in report.problems:
+        print(problem.what)
+    print(f"{report.blobs} blobs, {len(report.problems)} problems")
+
+
+COMMANDS = {
+    "capture": capture,
+    "append": append,
+    "list": list_files,
+    "read": read,
+    "pipe": pipe,
+    "verify": verify,
+}
 
 
 def main():

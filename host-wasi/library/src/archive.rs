@@ -3,7 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use wimforge_core::archive::verify::{AffectedFile, Problem, Severity, VerifyOptions, verify};
+use wimforge_core::archive::verify::{
+    AffectedFile, Problem, Severity, VerifyOptions, VerifyReport, verify,
+};
 use wimforge_core::archive::{self, OpenOptions};
 use wimforge_core::format::Layout;
 use wimforge_core::port::Inline;
@@ -18,12 +20,14 @@ use crate::convert;
 use crate::failure::Outcome;
 use crate::image::{Contents, ImageReader};
 use crate::observer::HostObserver;
+use crate::piped::PipedReader;
 use crate::storage::HostFile;
 
 impl wit::Guest for Component {
     type Archive = ArchiveReader;
     type Image = ImageReader;
     type Contents = Contents;
+    type PipedArchive = PipedReader;
 }
 
 /// An archive open for reading.
@@ -57,64 +61,21 @@ impl wit::GuestArchive for ArchiveReader {
     }
 
     fn info(&self) -> wit::ArchiveInfo {
-        let header = self.0.header();
-        let (compression, chunk_size) = convert::from_compression(header.compression);
-        wit::ArchiveInfo {
-            size: self.0.size,
-            guid: convert::from_guid(&header.guid),
-            compression,
-            chunk_size,
-            images: self.0.image_count(),
-            boot_image: header.boot_index,
-            part: header.part,
-            parts: header.parts,
-            has_integrity_table: !header.integrity.is_absent(),
-            pipable: header.layout == Layout::Pipable,
-            warnings: self.0.warnings.clone(),
-        }
+        describe(&self.0)
     }
 
     fn images(&self) -> Vec<wit::ImageInfo> {
-        let xml = &self.0.xml;
-        let describe = |index| wit::ImageInfo {
-            index,
-            name: xml.name(index),
-            description: xml
-                .image(index)
-                .and_then(|image| image.property("DESCRIPTION"))
-                .unwrap_or_default(),
-            directories: xml.number(index, "DIRCOUNT"),
-            files: xml.number(index, "FILECOUNT"),
-            bytes: xml.number(index, "TOTALBYTES"),
-            created: xml.time(index, "CREATIONTIME").map(|time| time.0),
-            modified: xml.time(index, "LASTMODIFICATIONTIME").map(|time| time.0),
-        };
-        (1..=xml.image_count() as u32).map(describe).collect()
+        describe_images(&self.0)
     }
 
     fn xml(&self) -> String {
-        let encoded = self.0.xml.encode();
-        let units = encoded
-            .as_chunks()
-            .0
-            .iter()
-            .map(|unit| u16::from_le_bytes(*unit));
-        // The first unit is a byte order mark.
-        char::decode_utf16(units.skip(1))
-            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect()
+        xml_text(&self.0)
     }
 
     fn verify(&self, observer: Option<&Watcher>) -> Outcome<wit::VerifyReport> {
         let observer = HostObserver(observer);
         let report = verify(&self.0, &VerifyOptions::default(), &Inline, &observer)?;
-        Ok(wit::VerifyReport {
-            problems: report.problems.iter().map(convert_problem).collect(),
-            images: report.images,
-            entries: report.entries,
-            blobs: report.blobs,
-            bytes: report.bytes,
-        })
+        Ok(convert_report(&report))
     }
 
     fn image(&self, index: u32) -> Outcome<wit::Image> {
@@ -124,6 +85,69 @@ impl wit::GuestArchive for ArchiveReader {
             .read_image(index, &mut |_| {})
             .map_err(ErrorCode::from)?;
         Ok(wit::Image::new(ImageReader::new(Rc::clone(&self.0), image)))
+    }
+}
+
+/// An archive as a whole.
+pub fn describe(archive: &archive::Archive) -> wit::ArchiveInfo {
+    let header = archive.header();
+    let (compression, chunk_size) = convert::from_compression(header.compression);
+    wit::ArchiveInfo {
+        size: archive.size,
+        guid: convert::from_guid(&header.guid),
+        compression,
+        chunk_size,
+        images: archive.xml.image_count() as u32,
+        boot_image: header.boot_index,
+        part: header.part,
+        parts: header.parts,
+        has_integrity_table: !header.integrity.is_absent(),
+        pipable: header.layout == Layout::Pipable,
+        warnings: archive.warnings.clone(),
+    }
+}
+
+/// What the XML data says of all images.
+pub fn describe_images(archive: &archive::Archive) -> Vec<wit::ImageInfo> {
+    let xml = &archive.xml;
+    let describe = |index| wit::ImageInfo {
+        index,
+        name: xml.name(index),
+        description: xml
+            .image(index)
+            .and_then(|image| image.property("DESCRIPTION"))
+            .unwrap_or_default(),
+        directories: xml.number(index, "DIRCOUNT"),
+        files: xml.number(index, "FILECOUNT"),
+        bytes: xml.number(index, "TOTALBYTES"),
+        created: xml.time(index, "CREATIONTIME").map(|time| time.0),
+        modified: xml.time(index, "LASTMODIFICATIONTIME").map(|time| time.0),
+    };
+    (1..=xml.image_count() as u32).map(describe).collect()
+}
+
+/// The XML data as text.
+pub fn xml_text(archive: &archive::Archive) -> String {
+    let encoded = archive.xml.encode();
+    let units = encoded
+        .as_chunks()
+        .0
+        .iter()
+        .map(|unit| u16::from_le_bytes(*unit));
+    // The first unit is a byte order mark.
+    char::decode_utf16(units.skip(1))
+        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect()
+}
+
+/// What was verified, and what was found.
+pub fn convert_report(report: &VerifyReport) -> wit::VerifyReport {
+    wit::VerifyReport {
+        problems: report.problems.iter().map(convert_problem).collect(),
+        images: report.images,
+        entries: report.entries,
+        blobs: report.blobs,
+        bytes: report.bytes,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use wimforge_core::apply::{ApplyOptions, LinkFixing, Selected, restore};
+use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, Selected, restore};
 use wimforge_core::archive::{Archive, Blob, ChunkMap, Place};
-use wimforge_core::hash::Hasher;
+use wimforge_core::hash::{Hasher, Sha1};
 use wimforge_core::image::{DentryId, Image, Inode, Stream, StreamKind, items};
 use wimforge_core::port::{Inline, Sink, WorkerState};
 use wimforge_core::text::Show;
@@ -23,8 +23,8 @@ use crate::target::HostDirectory;
 
 /// The tree of an image.
 pub struct ImageReader {
-    archive: Rc<Archive>,
-    image: Image,
+    pub archive: Rc<Archive>,
+    pub image: Image,
 }
 
 impl ImageReader {
@@ -39,6 +39,14 @@ impl ImageReader {
             Error::new(ErrorKind::NoSuchPath, what)
         };
         self.image.lookup(&path).ok_or_else(missing)
+    }
+
+    /// What is at a path, to be restored at another.
+    pub fn select(&self, path: &[u16], to: &[u16]) -> Result<Selected> {
+        Ok(Selected {
+            dentry: self.lookup(path)?,
+            path: narrow(to),
+        })
     }
 
     fn find(&self, path: &[u16], kind: &wit::StreamKind) -> Result<Option<Blob>> {
@@ -69,9 +77,16 @@ impl ImageReader {
         if hash.is_zero() {
             return Ok(None);
         }
-        match self.archive.blobs.find(&hash) {
-            Some(blob) => Ok(Some(*self.archive.blobs.get(blob))),
-            None => Err(self.archive.missing(&hash)),
+        let blob = self.blob(&hash);
+        blob.map(Some).ok_or_else(|| self.archive.missing(&hash))
+    }
+
+    /// The data with this hash, if it is in any of the files.
+    fn blob(&self, hash: &Sha1) -> Option<Blob> {
+        let blob = *self.archive.blobs.get(self.archive.blobs.find(hash)?);
+        match blob.place {
+            Place::Alone { .. } | Place::Solid { .. } => Some(blob),
+            Place::Claimed | Place::Elsewhere | Place::Lost => None,
         }
     }
 
@@ -109,7 +124,6 @@ impl ImageReader {
 
     fn stream(&self, stream: &Stream) -> wit::StreamInfo {
         let hash = self.image.content(stream.content).hash;
-        let blob = self.archive.blobs.find(&hash);
         wit::StreamInfo {
             kind: match stream.kind {
                 StreamKind::Data => wit::StreamKind::Data,
@@ -119,7 +133,7 @@ impl ImageReader {
             },
             size: match hash.is_zero() {
                 true => Some(0),
-                false => blob.map(|blob| self.archive.blobs.get(blob).size),
+                false => self.blob(&hash).map(|blob| blob.size),
             },
             hash: from_sha1(&hash),
         }
@@ -192,41 +206,46 @@ impl wit::GuestImage for ImageReader {
         options: wit::RestoreOptions,
         observer: Option<&Watcher>,
     ) -> Outcome<wit::Restored> {
-        let selected = Selected {
-            dentry: self.lookup(&path)?,
-            path: narrow(&to),
-        };
-        let options = ApplyOptions {
-            unix_data: options.contains(wit::RestoreOptions::UNIX_DATA),
-            links: match options.contains(wit::RestoreOptions::FIX_LINKS) {
-                true => LinkFixing::AsArchive,
-                false => LinkFixing::Keep,
-            },
-            include_invalid_names: options.contains(wit::RestoreOptions::INCLUDE_INVALID_NAMES),
-            strict: options.contains(wit::RestoreOptions::STRICT),
-            // What a target can hold of them is up to the host, which has not asked for any.
-            no_acls: true,
-            recover_data: options.contains(wit::RestoreOptions::RECOVER_DATA),
-            no_attributes: false,
-            max_size: None,
-        };
         let summary = restore(
             &self.archive,
             &self.image,
-            &[selected],
+            &[self.select(&path, &to)?],
             &HostDirectory(target),
-            &options,
+            &convert_options(options),
             &Inline,
             &HostObserver(observer),
         )?;
-        Ok(wit::Restored {
-            directories: summary.directories,
-            files: summary.files,
-            hard_links: summary.hard_links,
-            bytes: summary.bytes,
-            skipped: summary.skipped,
-            damaged: summary.damaged,
-        })
+        Ok(convert_summary(&summary))
+    }
+}
+
+/// How to restore.
+pub fn convert_options(options: wit::RestoreOptions) -> ApplyOptions {
+    ApplyOptions {
+        unix_data: options.contains(wit::RestoreOptions::UNIX_DATA),
+        links: match options.contains(wit::RestoreOptions::FIX_LINKS) {
+            true => LinkFixing::AsArchive,
+            false => LinkFixing::Keep,
+        },
+        include_invalid_names: options.contains(wit::RestoreOptions::INCLUDE_INVALID_NAMES),
+        strict: options.contains(wit::RestoreOptions::STRICT),
+        // What a target can hold of them is up to the host, which has not asked for any.
+        no_acls: true,
+        recover_data: options.contains(wit::RestoreOptions::RECOVER_DATA),
+        no_attributes: false,
+        max_size: None,
+    }
+}
+
+/// What was restored.
+pub fn convert_summary(summary: &ApplySummary) -> wit::Restored {
+    wit::Restored {
+        directories: summary.directories,
+        files: summary.files,
+        hard_links: summary.hard_links,
+        bytes: summary.bytes,
+        skipped: summary.skipped,
+        damaged: summary.damaged,
     }
 }
 

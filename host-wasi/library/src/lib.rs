@@ -3,8 +3,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `storage`, `source`, `volume`, `sink`, `target`, `observer`, `workers` | a port of the core over the import of the same name |
-//! | `writer`, `archive`, `image`, `codec` | what the component exports |
+//! | `storage`, `source`, `volume`, `sink`, `feed`, `target`, `observer`, `workers` | a port of the core over the import of the same name |
+//! | `writer`, `archive`, `image`, `piped`, `codec` | what the component exports |
 //! | `failure` | errors of the core as `error-code`, and back |
 //!
 //! `host-wasi/build` makes the component.
@@ -21,8 +21,10 @@ mod archive;
 mod codec;
 mod convert;
 mod failure;
+mod feed;
 mod image;
 mod observer;
+mod piped;
 mod sink;
 mod source;
 mod storage;

@@ -13,7 +13,8 @@ use wimforge_core::scan::config::{CaptureConfig, DEFAULT_EXCLUSIONS};
 use wimforge_core::scan::glob::Case;
 use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanner, UnixDataForm};
 use wimforge_core::time::FileTime;
-use wimforge_core::write::{Draft, IntegrityChoice, NewImage, WriteOptions};
+use wimforge_core::write::pipable::{self, Contents, Destination};
+use wimforge_core::write::{CaptureSummary, Draft, IntegrityChoice, NewImage, Scope, WriteOptions};
 use wimforge_core::{Error, ErrorKind, Result};
 use wimforge_ntfs::{NtfsSource, source};
 
@@ -21,6 +22,7 @@ use crate::Component;
 use crate::archive::limits;
 use crate::bindings::exports::wimforge::imaging::writer as wit;
 use crate::bindings::wimforge::imaging::observer::Watcher;
+use crate::bindings::wimforge::imaging::sink::Output;
 use crate::bindings::wimforge::imaging::source::Tree;
 use crate::bindings::wimforge::imaging::storage::File;
 use crate::bindings::wimforge::imaging::types::ErrorCode;
@@ -29,6 +31,7 @@ use crate::bindings::wimforge::imaging::workers::Pool;
 use crate::convert;
 use crate::failure::Outcome;
 use crate::observer::HostObserver;
+use crate::sink::HostSink;
 use crate::source::{HostTree, identity};
 use crate::storage::HostFile;
 use crate::volume::HostDevice;
@@ -40,24 +43,48 @@ impl wit::Guest for Component {
 
 /// An archive being written.
 pub struct Writer {
-    storage: Arc<HostFile>,
+    state: RefCell<State>,
     options: WriteOptions,
-    /// Taken away when it is finished.
-    draft: RefCell<Option<Draft>>,
     workers: RefCell<Box<dyn Workers>>,
 }
 
+/// What became of it so far.
+enum State {
+    /// In a file with random access.
+    File(Arc<HostFile>, Box<Draft>),
+    /// Nothing is in the sink yet; the archive whose images come first.
+    Pipe(Output, Option<Box<Archive>>),
+    /// All of so many bytes is in the sink.
+    Piped(u64),
+    /// It is finished or given up.
+    Over,
+}
+
 impl Writer {
-    fn begin(storage: Arc<HostFile>, options: WriteOptions, draft: Draft) -> wit::Writer {
+    fn begin(state: State, options: WriteOptions) -> wit::Writer {
         wit::Writer::new(Self {
-            storage,
+            state: RefCell::new(state),
             options,
-            draft: RefCell::new(Some(draft)),
             workers: RefCell::new(Box::new(Inline)),
         })
     }
 
+    /// Adds an image, or gives everything up.
     fn add_image(
+        &self,
+        source: &dyn Source,
+        image: wit::ImageOptions,
+        is_volume: bool,
+        observer: &dyn Observer,
+    ) -> Result<wit::Summary> {
+        let added = self.scan_and_write(source, image, is_volume, observer);
+        if added.is_err() {
+            self.give_up();
+        }
+        added
+    }
+
+    fn scan_and_write(
         &self,
         source: &dyn Source,
         image: wit::ImageOptions,
@@ -81,13 +108,7 @@ impl Writer {
             links_fixed: options.fix_links.is_some(),
             latest_time: options.latest_time,
         };
-        let mut options = self.options.clone();
-        options.on_unreadable = on_unreadable(image.on_unreadable);
-        let mut draft = self.draft.borrow_mut();
-        let finished = || Error::new(ErrorKind::Parameter, "the archive is finished");
-        let draft = draft.as_mut().ok_or_else(finished)?;
-        let workers = self.workers.borrow();
-        let summary = draft.add(&*self.storage, new, &options, &**workers, observer)?;
+        let summary = self.write(new, on_unreadable(image.on_unreadable), observer)?;
         Ok(wit::Summary {
             image: summary.image,
             directories: summary.numbers.directories,
@@ -96,16 +117,106 @@ impl Writer {
             skipped: summary.skipped,
         })
     }
+
+    fn write(
+        &self,
+        image: NewImage<'_>,
+        on_unreadable: OnUnreadable,
+        observer: &dyn Observer,
+    ) -> Result<CaptureSummary> {
+        let options = WriteOptions {
+            on_unreadable,
+            ..self.options.clone()
+        };
+        let workers = &**self.workers.borrow();
+        let mut state = self.state.borrow_mut();
+        if let State::File(storage, draft) = &mut *state {
+            return draft.add(&**storage, image, &options, workers, observer);
+        }
+        let (to, existing) = match std::mem::replace(&mut *state, State::Over) {
+            State::Pipe(to, existing) => (to, existing),
+            State::Piped(_) => {
+                let what = "a pipable archive can get one image only";
+                return Err(Error::new(ErrorKind::Parameter, what));
+            }
+            State::File(..) | State::Over => return Err(over()),
+        };
+        let contents = contents_of(existing.as_deref())?.with(image);
+        let summary = write_pipable(&to, contents, &options, workers, observer)?;
+        *state = State::Piped(summary.size);
+        Ok(summary)
+    }
+
+    /// Leaves what was there before.
+    fn give_up(&self) {
+        if let State::File(storage, draft) = self.state.replace(State::Over) {
+            // The first failure is the one to be told; the archive is valid with its old images in any case.
+            let _ = draft.abandon(&*storage);
+        }
+    }
+
+    fn complete(&self, observer: &dyn Observer) -> Result<u64> {
+        let mut state = self.state.borrow_mut();
+        match std::mem::replace(&mut *state, State::Over) {
+            State::File(storage, draft) => draft.finish(&*storage, observer),
+            State::Pipe(to, existing) => {
+                let contents = contents_of(existing.as_deref())?;
+                let workers = &**self.workers.borrow();
+                write_pipable(&to, contents, &self.options, workers, observer)
+                    .map(|summary| summary.size)
+            }
+            State::Piped(size) => Ok(size),
+            State::Over => Err(over()),
+        }
+    }
+}
+
+fn over() -> Error {
+    Error::new(
+        ErrorKind::Parameter,
+        "the archive is finished or was given up",
+    )
+}
+
+fn contents_of(existing: Option<&Archive>) -> Result<Contents<'_>> {
+    existing.map_or_else(
+        || Ok(Contents::default()),
+        |archive| Contents::of(archive, Scope::OwnFile),
+    )
+}
+
+fn write_pipable(
+    to: &Output,
+    contents: Contents<'_>,
+    options: &WriteOptions,
+    workers: &dyn Workers,
+    observer: &dyn Observer,
+) -> Result<CaptureSummary> {
+    let mut sink = HostSink(to);
+    pipable::write(
+        Destination::Pipe(&mut sink),
+        contents,
+        options,
+        workers,
+        observer,
+    )
 }
 
 /// Dropped unfinished, it leaves what was there before.
 impl Drop for Writer {
     fn drop(&mut self) {
-        if let Some(draft) = self.draft.take() {
-            // Nobody is left to be told; the archive is valid with its old images all the same.
-            let _ = draft.abandon(&*self.storage);
-        }
+        self.give_up();
     }
+}
+
+/// Opens an archive that gets another image, and has its compression used for that.
+fn open_existing(storage: &Arc<HostFile>, options: &mut WriteOptions) -> Result<Archive> {
+    let archive = Archive::open(Arc::clone(storage) as _, &OpenOptions { limits: limits() })?;
+    options.compression = archive.header().compression;
+    if let Compression::Chunked(format, chunk_size) = options.compression {
+        convert::check_memory(format, chunk_size, options.level)?;
+    }
+    Ok(archive)
 }
 
 impl wit::GuestWriter for Writer {
@@ -113,19 +224,27 @@ impl wit::GuestWriter for Writer {
         let options = write_options(&options)?;
         let storage = Arc::new(HostFile(storage));
         let draft = Draft::create(&*storage, &options)?;
-        Ok(Self::begin(storage, options, draft))
+        Ok(Self::begin(State::File(storage, Box::new(draft)), options))
     }
 
     fn append(storage: File, options: wit::Options) -> Outcome<wit::Writer> {
         let mut options = write_options(&options)?;
         let storage = Arc::new(HostFile(storage));
-        let archive = Archive::open(Arc::clone(&storage) as _, &OpenOptions { limits: limits() })?;
-        options.compression = archive.header().compression;
-        if let Compression::Chunked(format, chunk_size) = options.compression {
-            convert::check_memory(format, chunk_size, options.level)?;
-        }
+        let archive = open_existing(&storage, &mut options)?;
         let draft = Draft::append(archive, &options)?;
-        Ok(Self::begin(storage, options, draft))
+        Ok(Self::begin(State::File(storage, Box::new(draft)), options))
+    }
+
+    fn pipe(to: Output, existing: Option<File>, options: wit::Options) -> Outcome<wit::Writer> {
+        let mut options = write_options(&options)?;
+        let existing = existing
+            .map(|file| open_existing(&Arc::new(HostFile(file)), &mut options).map(Box::new))
+            .transpose()?;
+        if options.integrity == IntegrityChoice::Include {
+            let what = "a pipable archive in a sink cannot have an integrity table";
+            return Err(ErrorCode::Argument(what.into()));
+        }
+        Ok(Self::begin(State::Pipe(to, existing), options))
     }
 
     fn use_workers(&self, pool: Pool) {
@@ -168,10 +287,7 @@ impl wit::GuestWriter for Writer {
 
     fn finish(writer: wit::Writer, observer: Option<&Watcher>) -> Outcome<u64> {
         let writer: Self = writer.into_inner();
-        let finished = || ErrorCode::Argument("the archive is finished".into());
-        let draft = writer.draft.take().ok_or_else(finished)?;
-        let size = draft.finish(&*writer.storage, &HostObserver(observer));
-        size.map_err(ErrorCode::from)
+        Ok(writer.complete(&HostObserver(observer))?)
     }
 }
 

@@ -27,6 +27,7 @@ pub mod bindings {
             "wimforge:imaging/volume.device": crate::ports::Device,
             "wimforge:imaging/storage.file": crate::ports::File,
             "wimforge:imaging/sink.output": crate::ports::Output,
+            "wimforge:imaging/feed.input": crate::ports::Input,
             "wimforge:imaging/target.directory": crate::ports::Directory,
             "wimforge:imaging/target.output-file": crate::ports::OutputFile,
             "wimforge:imaging/observer.watcher": crate::ports::Watcher,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Component, Linker, Resource, ResourceAny};
 use wasmtime::{Engine, Result, Store};
-use wimforge_core::port::{Source, Storage, Target};
+use wimforge_core::port::{Feed, Sink, Source, Storage, Target};
 
 use crate::bindings::Imaging;
 use crate::bindings::exports::wimforge::imaging::archive::{
@@ -17,10 +17,16 @@ use crate::bindings::exports::wimforge::imaging::writer::{
 };
 use crate::bindings::wimforge::imaging::types::{Compression, ErrorCode};
 use crate::pool::Pool;
-use crate::ports::{self, Device, Directory, File, Output, State, Tree, Watch, Watcher};
+use crate::ports::{self, Device, Directory, File, Input, Output, State, Tree, Watch, Watcher};
 
-/// What an export returns; a trap is the outer failure.
-pub type Outcome<T> = Result<std::result::Result<T, ErrorCode>>;
+/// What an export returns.
+pub type Given<T> = std::result::Result<T, ErrorCode>;
+
+/// What a call of an export returns: a trap is the outer failure.
+pub type Outcome<T> = Result<Given<T>>;
+
+/// A file with random access.
+pub type AnyFile = Arc<dyn Storage + Send>;
 
 /// The component, compiled. Instances of it share nothing.
 #[derive(Clone)]
@@ -67,7 +73,7 @@ pub enum What {
     /// A tree of files.
     Tree(Arc<dyn Source + Send>),
     /// An NTFS volume.
-    Volume(Arc<dyn Storage + Send>, VolumeOptions),
+    Volume(AnyFile, VolumeOptions),
 }
 
 /// How a new archive is written at `now`, reproducibly.
@@ -105,138 +111,142 @@ pub struct Writing<'a> {
 }
 
 impl Instance {
-    fn give_file(&mut self, storage: Arc<dyn Storage + Send>) -> Result<Resource<File>> {
-        Ok(self.store.data_mut().table.push(File(storage))?)
+    fn give<T: Send + 'static>(&mut self, thing: T) -> Result<Resource<T>> {
+        Ok(self.store.data_mut().table.push(thing)?)
     }
 
-    fn give_watcher(&mut self, watch: Option<Box<dyn Watch>>) -> Result<Option<Resource<Watcher>>> {
-        let table = &mut self.store.data_mut().table;
-        Ok(watch.map(|watch| table.push(Watcher(watch))).transpose()?)
+    /// Gives something for one call.
+    fn lending<T: Send + 'static, R>(
+        &mut self,
+        thing: T,
+        call: impl FnOnce(&mut Self, Resource<T>) -> Result<R>,
+    ) -> Result<R> {
+        let resource = self.give(thing)?;
+        let result = call(self, Resource::new_borrow(resource.rep()));
+        self.store.data_mut().table.delete(resource)?;
+        result
     }
 
-    fn take_watcher(&mut self, watcher: Option<Resource<Watcher>>) -> Result<()> {
-        if let Some(watcher) = watcher {
-            self.store.data_mut().table.delete(watcher)?;
+    /// The same for whoever watches, if anybody does.
+    fn watched<R>(
+        &mut self,
+        watch: Option<Box<dyn Watch>>,
+        call: impl FnOnce(&mut Self, Option<Resource<Watcher>>) -> Result<R>,
+    ) -> Result<R> {
+        match watch {
+            None => call(self, None),
+            Some(watch) => {
+                self.lending(Watcher(watch), |instance, lent| call(instance, Some(lent)))
+            }
         }
-        Ok(())
+    }
+
+    fn writing(&mut self, writer: Given<ResourceAny>) -> Given<Writing<'_>> {
+        writer.map(|writer| Writing {
+            instance: self,
+            writer,
+        })
     }
 
     /// Begins a new archive.
-    ///
-    /// # Errors
-    /// A trap.
-    pub fn create(
-        &mut self,
-        storage: Arc<dyn Storage + Send>,
-        options: &Options,
-    ) -> Outcome<Writing<'_>> {
-        let file = self.give_file(storage)?;
+    pub fn create(&mut self, storage: AnyFile, options: &Options) -> Outcome<Writing<'_>> {
+        let file = self.give(File(storage))?;
         let writers = self.imaging.wimforge_imaging_writer().writer();
         let writer = writers.call_create(&mut self.store, file, *options)?;
-        Ok(writer.map(|writer| Writing {
-            instance: self,
-            writer,
-        }))
+        Ok(self.writing(writer))
     }
 
     /// Begins to append to an archive.
-    ///
-    /// # Errors
-    /// A trap.
-    pub fn append(
-        &mut self,
-        storage: Arc<dyn Storage + Send>,
-        options: &Options,
-    ) -> Outcome<Writing<'_>> {
-        let file = self.give_file(storage)?;
+    pub fn append(&mut self, storage: AnyFile, options: &Options) -> Outcome<Writing<'_>> {
+        let file = self.give(File(storage))?;
         let writers = self.imaging.wimforge_imaging_writer().writer();
         let writer = writers.call_append(&mut self.store, file, *options)?;
-        Ok(writer.map(|writer| Writing {
-            instance: self,
-            writer,
-        }))
+        Ok(self.writing(writer))
+    }
+
+    /// Begins a pipable archive, with the images of another one first.
+    pub fn pipe(
+        &mut self,
+        to: Box<dyn Sink + Send>,
+        existing: Option<AnyFile>,
+        options: &Options,
+    ) -> Outcome<Writing<'_>> {
+        let output = self.give(Output(to))?;
+        let existing = existing.map(|file| self.give(File(file))).transpose()?;
+        let writers = self.imaging.wimforge_imaging_writer().writer();
+        let writer = writers.call_pipe(&mut self.store, output, existing, *options)?;
+        Ok(self.writing(writer))
     }
 
     /// Opens an archive.
-    ///
-    /// # Errors
-    /// A trap.
-    pub fn open(&mut self, files: Vec<Arc<dyn Storage + Send>>) -> Outcome<Reading<'_>> {
-        let files: Result<Vec<_>> = files.into_iter().map(|file| self.give_file(file)).collect();
+    pub fn open(&mut self, files: Vec<AnyFile>) -> Outcome<Reading<'_>> {
+        let files = files.into_iter().map(|file| self.give(File(file)));
+        let files = files.collect::<Result<Vec<_>>>()?;
         let archives = self.imaging.wimforge_imaging_archive().archive();
-        let archive = archives.call_open(&mut self.store, &files?)?;
+        let archive = archives.call_open(&mut self.store, &files)?;
         Ok(archive.map(|archive| Reading {
+            instance: self,
+            archive,
+        }))
+    }
+
+    /// Opens a pipable archive that comes through a feed.
+    pub fn open_piped(&mut self, feed: Box<dyn Feed + Send>) -> Outcome<Piped<'_>> {
+        let input = self.give(Input(feed))?;
+        let archives = self.imaging.wimforge_imaging_archive().piped_archive();
+        let archive = archives.call_open(&mut self.store, input)?;
+        Ok(archive.map(|archive| Piped {
             instance: self,
             archive,
         }))
     }
 }
 
-/// Another handle of the same thing, which the component gives back when the call ends.
-fn lend<T: 'static>(resource: &Resource<T>) -> Resource<T> {
-    Resource::new_borrow(resource.rep())
-}
-
 impl Writing<'_> {
     /// Has chunks compressed by these instances.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn use_workers(&mut self, pool: Pool) -> Result<()> {
+        let pool = self.instance.give(pool)?;
         let Instance { store, imaging } = self.instance;
-        let pool = store.data_mut().table.push(pool)?;
         let writers = imaging.wimforge_imaging_writer().writer();
         writers.call_use_workers(store, self.writer, pool)
     }
 
     /// Adds an image.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn add(
         &mut self,
         what: What,
         image: &ImageOptions,
         watch: Option<Box<dyn Watch>>,
     ) -> Outcome<Summary> {
-        let watcher = self.instance.give_watcher(watch)?;
-        let lent = watcher.as_ref().map(lend);
-        let Instance { store, imaging } = &mut *self.instance;
-        let writers = imaging.wimforge_imaging_writer().writer();
-        let summary = match what {
-            What::Tree(tree) => {
-                let tree = store.data_mut().table.push(Tree(tree))?;
-                let added = writers.call_add(&mut *store, self.writer, lend(&tree), image, lent);
-                store.data_mut().table.delete(tree)?;
-                added
-            }
-            What::Volume(device, how) => {
-                let device = store.data_mut().table.push(Device(device))?;
-                writers.call_add_volume(store, self.writer, device, how, image, lent)
-            }
-        };
-        self.instance.take_watcher(watcher)?;
-        summary
+        let writer = self.writer;
+        self.instance
+            .watched(watch, |instance, watcher| match what {
+                What::Tree(tree) => {
+                    instance.lending(Tree(tree), |Instance { store, imaging }, tree| {
+                        let writers = imaging.wimforge_imaging_writer().writer();
+                        writers.call_add(store, writer, tree, image, watcher)
+                    })
+                }
+                What::Volume(device, how) => {
+                    let device = instance.give(Device(device))?;
+                    let Instance { store, imaging } = instance;
+                    let writers = imaging.wimforge_imaging_writer().writer();
+                    writers.call_add_volume(store, writer, device, how, image, watcher)
+                }
+            })
     }
 
     /// Completes the archive.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn finish(self, watch: Option<Box<dyn Watch>>) -> Outcome<u64> {
-        let watcher = self.instance.give_watcher(watch)?;
-        let lent = watcher.as_ref().map(lend);
-        let Instance { store, imaging } = &mut *self.instance;
-        let writers = imaging.wimforge_imaging_writer().writer();
-        let size = writers.call_finish(store, self.writer, lent);
-        self.instance.take_watcher(watcher)?;
-        size
+        let writer = self.writer;
+        self.instance
+            .watched(watch, |Instance { store, imaging }, watcher| {
+                let writers = imaging.wimforge_imaging_writer().writer();
+                writers.call_finish(store, writer, watcher)
+            })
     }
 
     /// Gives up.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn abandon(self) -> Result<()> {
         self.writer.resource_drop(&mut self.instance.store)
     }
@@ -244,6 +254,12 @@ impl Writing<'_> {
 
 /// An open archive.
 pub struct Reading<'a> {
+    instance: &'a mut Instance,
+    archive: ResourceAny,
+}
+
+/// A pipable archive that comes through a feed, of which only the beginning has been read.
+pub struct Piped<'a> {
     instance: &'a mut Instance,
     archive: ResourceAny,
 }
@@ -261,49 +277,34 @@ pub fn path(text: &str) -> Vec<u16> {
 
 impl Reading<'_> {
     /// The archive as a whole.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn info(&mut self) -> Result<ArchiveInfo> {
         let archives = self.instance.imaging.wimforge_imaging_archive().archive();
         archives.call_info(&mut self.instance.store, self.archive)
     }
 
     /// Its images.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn images(&mut self) -> Result<Vec<ImageInfo>> {
         let archives = self.instance.imaging.wimforge_imaging_archive().archive();
         archives.call_images(&mut self.instance.store, self.archive)
     }
 
     /// Its XML data.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn xml(&mut self) -> Result<String> {
         let archives = self.instance.imaging.wimforge_imaging_archive().archive();
         archives.call_xml(&mut self.instance.store, self.archive)
     }
 
     /// Verifies everything.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn verify(&mut self, watch: Option<Box<dyn Watch>>) -> Outcome<VerifyReport> {
-        let watcher = self.instance.give_watcher(watch)?;
-        let lent = watcher.as_ref().map(lend);
-        let archives = self.instance.imaging.wimforge_imaging_archive().archive();
-        let report = archives.call_verify(&mut self.instance.store, self.archive, lent);
-        self.instance.take_watcher(watcher)?;
-        report
+        let archive = self.archive;
+        self.instance
+            .watched(watch, |Instance { store, imaging }, watcher| {
+                let archives = imaging.wimforge_imaging_archive().archive();
+                archives.call_verify(store, archive, watcher)
+            })
     }
 
     /// The tree of an image.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn image(&mut self, index: u32) -> Outcome<Image<'_>> {
         let archives = self.instance.imaging.wimforge_imaging_archive().archive();
         let image = archives.call_image(&mut self.instance.store, self.archive, index)?;
@@ -316,27 +317,18 @@ impl Reading<'_> {
 
 impl Image<'_> {
     /// A file or directory.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn stat(&mut self, path: &[u16]) -> Outcome<Entry> {
         let images = self.instance.imaging.wimforge_imaging_archive().image();
         images.call_stat(&mut self.instance.store, self.image, &path.to_vec())
     }
 
     /// The entries of a directory.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn list(&mut self, path: &[u16]) -> Outcome<Vec<Entry>> {
         let images = self.instance.imaging.wimforge_imaging_archive().image();
         images.call_list(&mut self.instance.store, self.image, &path.to_vec())
     }
 
     /// A part of a stream.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn read(
         &mut self,
         path: &[u16],
@@ -367,28 +359,22 @@ impl Image<'_> {
         Ok(Ok(pieces))
     }
 
-    /// Writes a stream to a sink, which comes back.
-    ///
-    /// # Errors
-    /// A trap.
+    /// Writes a stream to a sink.
     pub fn send(
         &mut self,
         path: &[u16],
         kind: &StreamKind,
-        sink: Box<dyn wimforge_core::port::Sink + Send>,
+        sink: Box<dyn Sink + Send>,
     ) -> Outcome<u64> {
-        let store = &mut self.instance.store;
-        let output = store.data_mut().table.push(Output(sink))?;
-        let images = self.instance.imaging.wimforge_imaging_archive().image();
-        let sent = images.call_send(&mut *store, self.image, &path.to_vec(), kind, lend(&output));
-        store.data_mut().table.delete(output)?;
-        sent
+        let image = self.image;
+        self.instance
+            .lending(Output(sink), |Instance { store, imaging }, output| {
+                let images = imaging.wimforge_imaging_archive().image();
+                images.call_send(store, image, &path.to_vec(), kind, output)
+            })
     }
 
     /// Restores a file or directory tree.
-    ///
-    /// # Errors
-    /// A trap.
     pub fn extract(
         &mut self,
         path: &[u16],
@@ -397,23 +383,89 @@ impl Image<'_> {
         options: RestoreOptions,
         watch: Option<Box<dyn Watch>>,
     ) -> Outcome<Restored> {
-        let watcher = self.instance.give_watcher(watch)?;
-        let lent = watcher.as_ref().map(lend);
-        let store = &mut self.instance.store;
-        let directory = store.data_mut().table.push(Directory(target))?;
-        let images = self.instance.imaging.wimforge_imaging_archive().image();
-        let lent_directory = lend(&directory);
-        let done = images.call_extract(
-            &mut *store,
-            self.image,
-            &path.to_vec(),
-            lent_directory,
-            &to.to_vec(),
-            options,
-            lent,
-        );
-        store.data_mut().table.delete(directory)?;
-        self.instance.take_watcher(watcher)?;
-        done
+        let image = self.image;
+        self.instance.watched(watch, |instance, watcher| {
+            instance.lending(Directory(target), |Instance { store, imaging }, target| {
+                let images = imaging.wimforge_imaging_archive().image();
+                let (path, to) = (path.to_vec(), to.to_vec());
+                images.call_extract(store, image, &path, target, &to, options, watcher)
+            })
+        })
+    }
+}
+
+impl<'a> Piped<'a> {
+    /// The archive as a whole.
+    pub fn info(&mut self) -> Result<ArchiveInfo> {
+        let archives = self
+            .instance
+            .imaging
+            .wimforge_imaging_archive()
+            .piped_archive();
+        archives.call_info(&mut self.instance.store, self.archive)
+    }
+
+    /// Its images.
+    pub fn images(&mut self) -> Result<Vec<ImageInfo>> {
+        let archives = self
+            .instance
+            .imaging
+            .wimforge_imaging_archive()
+            .piped_archive();
+        archives.call_images(&mut self.instance.store, self.archive)
+    }
+
+    /// Its XML data.
+    pub fn xml(&mut self) -> Result<String> {
+        let archives = self
+            .instance
+            .imaging
+            .wimforge_imaging_archive()
+            .piped_archive();
+        archives.call_xml(&mut self.instance.store, self.archive)
+    }
+
+    /// The tree of an image, without its data.
+    pub fn image(self, index: u32) -> Outcome<Image<'a>> {
+        let archives = self
+            .instance
+            .imaging
+            .wimforge_imaging_archive()
+            .piped_archive();
+        let image = archives.call_image(&mut self.instance.store, self.archive, index)?;
+        Ok(image.map(|image| Image {
+            instance: self.instance,
+            image,
+        }))
+    }
+
+    /// Restores a file or directory tree of an image.
+    pub fn extract(
+        self,
+        index: u32,
+        path: &[u16],
+        target: Arc<dyn Target + Send>,
+        to: &[u16],
+        options: RestoreOptions,
+        watch: Option<Box<dyn Watch>>,
+    ) -> Outcome<Restored> {
+        let archive = self.archive;
+        self.instance.watched(watch, |instance, watcher| {
+            instance.lending(Directory(target), |Instance { store, imaging }, target| {
+                let archives = imaging.wimforge_imaging_archive().piped_archive();
+                let (path, to) = (path.to_vec(), to.to_vec());
+                archives.call_extract(store, archive, index, &path, target, &to, options, watcher)
+            })
+        })
+    }
+
+    /// Verifies everything that a feed can show.
+    pub fn verify(self, watch: Option<Box<dyn Watch>>) -> Outcome<VerifyReport> {
+        let archive = self.archive;
+        self.instance
+            .watched(watch, |Instance { store, imaging }, watcher| {
+                let archives = imaging.wimforge_imaging_archive().piped_archive();
+                archives.call_verify(store, archive, watcher)
+            })
     }
 }

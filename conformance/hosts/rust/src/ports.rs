@@ -11,7 +11,9 @@ use wimforge_core::port::{
 
 use crate::bindings::Imaging;
 use crate::bindings::wimforge::imaging::types::{ErrorCode, UnixData};
-use crate::bindings::wimforge::imaging::{observer, sink, source, storage, target, types, volume};
+use crate::bindings::wimforge::imaging::{
+    feed, observer, sink, source, storage, target, types, volume,
+};
 use crate::convert::{self, failure, missed, narrow, with_metadata};
 
 /// A tree to capture.
@@ -39,6 +41,9 @@ pub struct File(pub Arc<dyn Storage + Send>);
 
 /// A sink.
 pub struct Output(pub Box<dyn port::Sink + Send>);
+
+/// A feed.
+pub struct Input(pub Box<dyn port::Feed + Send>);
 
 /// A directory to restore to.
 pub struct Directory(pub Arc<dyn Target + Send>);
@@ -101,6 +106,7 @@ impl source::Host for State {}
 impl volume::Host for State {}
 impl storage::Host for State {}
 impl sink::Host for State {}
+impl feed::Host for State {}
 impl target::Host for State {}
 impl observer::Host for State {}
 
@@ -261,6 +267,18 @@ impl sink::HostOutput for State {
 
     fn drop(&mut self, output: Resource<Output>) -> Result<()> {
         self.table.delete(output)?;
+        Ok(())
+    }
+}
+
+impl feed::HostInput for State {
+    fn read(&mut self, input: Resource<Input>, size: u32) -> Outcome<Vec<u8>> {
+        let feed = &mut self.table.get_mut(&input)?.0;
+        read_with(size, |buffer| feed.read(buffer))
+    }
+
+    fn drop(&mut self, input: Resource<Input>) -> Result<()> {
+        self.table.delete(input)?;
         Ok(())
     }
 }

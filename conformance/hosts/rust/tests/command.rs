@@ -84,7 +84,8 @@ fn it_writes_the_same_bytes() {
         before.restore_times();
         let got = fs::read(&ours).unwrap();
         assert_same_bytes(&format!("append, {how:?}"), &expected, &got);
-        assert_verified_by_wimlib(&ours);
+        assert_restored_by_wimlib(&ours, &[&source, &source]);
+        before.restore_times();
         fs::remove_file(&ours).unwrap();
     }
     assert_eq!(
@@ -127,6 +128,7 @@ fn it_shows_and_restores() {
     let rules = Rules {
         links: Links::Same,
         access_times: false,
+        ..Rules::default()
     };
     assert_same_tree("applied", &before, &Snapshot::of(&restored), rules);
     // Once more, over what is there.

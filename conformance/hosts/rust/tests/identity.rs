@@ -31,7 +31,7 @@ fn same_bytes(one: &Path, two: &Path, how: Compression) {
     let expected = appended_by_program(two, &native, "second");
     let got = appended_by_library(&mut instance, directory(two), &ours, &image("second"));
     assert_same_bytes(&format!("append, {how:?}"), &expected, &got);
-    assert_verified_by_wimlib(&ours);
+    assert_restored_by_wimlib(&ours, &[one, two]);
 }
 
 #[test]

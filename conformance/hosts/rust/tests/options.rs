@@ -6,102 +6,25 @@
 //! files; and that two sources of a list lead to the same file.
 
 use std::fs;
-use std::path::PathBuf;
 
-use wimforge_conformance::imaging::Imager;
-use wimforge_conformance::scratch::Scratch;
-use wimforge_conformance::snapshot::Snapshot;
-use wimforge_conformance::tool::{Call, Run};
-
-use crate::command::{command, tellable};
+use crate::stages::Stages;
 use crate::support::*;
 
-/// A program in a directory of its own with the same things in it.
-struct Stage {
-    name: &'static str,
-    program: Call,
-    wim: PathBuf,
-}
-
-struct Stages {
-    scratch: Scratch,
-    before: Snapshot,
-    both: [Stage; 2],
-}
-
-impl Stages {
-    fn new() -> Option<Self> {
-        let scratch = Scratch::new();
-        let component = command(scratch.path())?;
-        let source = scratch.join("source");
-        tellable(&source);
-        fs::write(source.join("song.mp3"), b"la").unwrap();
-        fs::write(scratch.join("config.ini"), "[ExclusionList]\n*.mp3\n/sub\n").unwrap();
-        fs::write(scratch.join("wrong.ini"), "[ExclusionList]\nc:x\n").unwrap();
-        let list = format!("{0}/sub /\n{0}/song.mp3 /music/la.mp3\n", source.display());
-        fs::write(scratch.join("list"), list).unwrap();
-        let native = Imager::plain().call::<&str>([]);
-        let native = native.env("SOURCE_DATE_EPOCH", EPOCH.to_string());
-        let both = [("native", native), ("component", component)].map(|(name, program)| Stage {
-            wim: scratch.join(&format!("{name}.wim")),
-            name,
-            program,
-        });
-        Some(Self {
-            before: Snapshot::of(&source),
-            scratch,
-            both,
-        })
-    }
-
-    /// Runs a line with both; `SOURCE`, `WIM` and `@file` stand for paths.
-    fn run(&self, line: &str) -> [Run; 2] {
-        self.both.each_ref().map(|stage| {
-            let word = |word: &str| {
-                let at = |name: &str| self.scratch.join(name).display().to_string();
-                let (head, tail) = word.split_once('@').unwrap_or((word, ""));
-                match (word, tail) {
-                    ("SOURCE", _) => at("source"),
-                    ("WIM", _) => stage.wim.display().to_string(),
-                    (_, "") => word.to_owned(),
-                    (_, file) => format!("{head}{}", at(file)),
-                }
-            };
-            let run = stage.program.clone().args(line.split(' ').map(word)).run();
-            self.before.restore_times();
-            run
-        })
-    }
-
-    fn archives(&self) -> [Option<Vec<u8>>; 2] {
-        self.both.each_ref().map(|stage| fs::read(&stage.wim).ok())
-    }
-
-    #[track_caller]
-    fn assert_same(&self, line: &str, code: i32) {
-        let runs = self.run(line);
-        // wasi:cli knows success and failure, nothing else.
-        let codes = [code, code.min(1)];
-        for ((stage, run), code) in self.both.iter().zip(&runs).zip(codes) {
-            assert_eq!(run.code(), code, "{}: {run}", stage.name);
-        }
-        match self.archives() {
-            [Some(native), Some(component)] => assert_same_bytes(line, &native, &component),
-            [None, None] => assert_ne!(code, 0, "{line}: no archive"),
-            _ => panic!("{line}: only one of them made an archive"),
-        }
-    }
-
-    fn remove(&self) {
-        for stage in &self.both {
-            drop(fs::remove_file(&stage.wim));
-        }
-    }
+/// Both, with what the options speak of.
+fn stages() -> Option<Stages> {
+    let stages = Stages::new()?;
+    let scratch = &stages.scratch;
+    let source = scratch.join("source");
+    fs::write(scratch.join("config.ini"), "[ExclusionList]\n*.mp3\n/sub\n").unwrap();
+    fs::write(scratch.join("wrong.ini"), "[ExclusionList]\nc:x\n").unwrap();
+    let list = format!("{0}/sub /\n{0}/song.mp3 /music/la.mp3\n", source.display());
+    fs::write(scratch.join("list"), list).unwrap();
+    Some(stages)
 }
 
 #[test]
 fn options_of_capture() {
-    let Some(stages) = Stages::new() else {
+    let Some(stages) = stages() else {
         return;
     };
     for (line, code) in [
@@ -138,19 +61,19 @@ fn options_of_capture() {
             assert_eq!(stages.archives(), [None, None]);
             continue;
         }
-        stages.assert_same(&format!("capture SOURCE WIM {line}"), code);
-        stages.remove();
+        stages.assert_alike(&format!("capture SOURCE WIM {line}"), code);
+        stages.clear();
     }
-    stages.assert_same("capture @list WIM --source-list", 0);
-    stages.assert_same("capture @source/sub WIM --source-list", 255);
+    stages.assert_alike("capture @list WIM --source-list", 0);
+    stages.assert_alike("capture @source/sub WIM --source-list", 255);
 }
 
 #[test]
 fn options_of_append() {
-    let Some(stages) = Stages::new() else {
+    let Some(stages) = stages() else {
         return;
     };
-    stages.assert_same("append SOURCE WIM first --create --compress=fast", 0);
+    stages.assert_alike("append SOURCE WIM first --create --compress=fast", 0);
     for (line, code) in [
         ("second Text --boot --update-of=-1", 0),
         ("second", 11),
@@ -164,14 +87,14 @@ fn options_of_append() {
         ("seventh --unsafe-compact", 85),
         ("seventh --not-pipable --nocheck", 0),
     ] {
-        stages.assert_same(&format!("append SOURCE WIM {line}"), code);
+        stages.assert_alike(&format!("append SOURCE WIM {line}"), code);
     }
-    assert_verified_by_wimlib(&stages.both[1].wim);
+    assert_verified_by_wimlib(&stages.both[1].wim());
     let [_, base] = &stages.both;
-    let base = fs::copy(&base.wim, stages.scratch.join("base.wim"));
+    let base = fs::copy(base.wim(), stages.scratch.join("base.wim"));
     assert!(base.is_ok_and(|size| size > 0));
     let delta = "capture SOURCE WIM --delta-from=@base.wim --update-of=-1";
-    stages.assert_same(delta, 0);
+    stages.assert_alike(delta, 0);
     let listed = stages.run("dir WIM").map(|run| run.ok().out());
     assert_eq!(listed[0], listed[1]);
     for run in stages.run("verify WIM --ref=@base.wim") {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wimforge_conformance::imaging::Compression;
+use wimforge_conformance::imaging::{Compression, Imager};
 use wimforge_conformance::locate;
 use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::snapshot::Snapshot;
@@ -64,7 +64,24 @@ fn like_the_program(host: &Call) {
         .ok();
     restore_times();
     assert_same_bytes("append", &expected, &fs::read(&ours).unwrap());
-    assert_verified_by_wimlib(&ours);
+    assert_restored_by_wimlib(&ours, &[&one, &two]);
+    restore_times();
+
+    let program = Imager::plain()
+        .call(["capture"])
+        .arg(&two)
+        .args(["-", "two"]);
+    let program = program.env("SOURCE_DATE_EPOCH", EPOCH.to_string());
+    let piped = program.run().ok();
+    restore_times();
+    let pipe = host.clone().arg("pipe").arg(&two).arg("two").run().ok();
+    restore_times();
+    assert_same_bytes("pipe", piped.stdout(), pipe.stdout());
+    let verify = host.clone().arg("verify");
+    let verified = verify.run_fed(pipe.stdout()).ok().out();
+    assert!(verified.ends_with(" blobs, 0 problems\n"), "{verified}");
+    let refused = verify.run_fed(b"something else").refused();
+    assert!(refused.err().contains("read"), "{refused}");
 
     let listed = host
         .clone()

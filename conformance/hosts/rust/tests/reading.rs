@@ -1,17 +1,14 @@
 //! Reading archives, and single chunks.
 
 use std::fs;
-use std::io::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use wimforge::file::{Access, FileStorage};
 use wimforge::posix::target::PosixTarget;
 use wimforge_conformance::compare::{Links, Rules, assert_same_tree};
 use wimforge_conformance::imaging::Compression;
 use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::snapshot::Snapshot;
 use wimforge_conformance::tree::fixed;
-use wimforge_core::port::{Sink, Storage};
 use wimforge_host_example::bindings::exports::wimforge::imaging::archive::{
     RestoreOptions, Severity, StreamKind,
 };
@@ -25,25 +22,6 @@ use crate::support::*;
 
 fn text(name: &[u16]) -> String {
     String::from_utf16_lossy(name)
-}
-
-fn reading_file(path: &std::path::Path) -> Arc<dyn Storage + Send> {
-    Arc::new(FileStorage::open(path, Access::Read).expect("open a file"))
-}
-
-/// A sink that keeps what it gets.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Sink for Kept {
-    fn write(&mut self, data: &[u8]) -> wimforge_core::Result<()> {
-        self.0.lock().unwrap().write_all(data).unwrap();
-        Ok(())
-    }
-
-    fn flush(&mut self) -> wimforge_core::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
@@ -142,7 +120,7 @@ fn everything_can_be_read() {
         Box::new(kept.clone()),
     );
     assert_eq!(sent.unwrap().unwrap(), data.len() as u64);
-    assert!(*kept.0.lock().unwrap() == data);
+    assert!(kept.bytes() == data);
     let none = image.send(&path("sub"), &StreamKind::Named(path("x")), Box::new(kept));
     assert!(matches!(none.unwrap(), Err(ErrorCode::NotFound(_))));
 }
@@ -171,6 +149,7 @@ fn trees_come_back() {
     let rules = Rules {
         links: Links::Same,
         access_times: false,
+        ..Rules::default()
     };
     assert_same_tree("extracted", &before, &Snapshot::of(&restored), rules);
 

@@ -1,15 +1,22 @@
 //! What the tests share.
 
+use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use wimforge::file::{Access, FileStorage};
 use wimforge::posix::{PosixSource, PosixSourceOptions};
+use wimforge_conformance::compare::{Links, Rules, assert_same_tree};
 use wimforge_conformance::imaging::{Compression, Imager, Options};
 use wimforge_conformance::locate;
-use wimforge_core::port::Storage;
+use wimforge_conformance::scratch::Scratch;
+use wimforge_conformance::snapshot::{Kind, Snapshot};
+use wimforge_core::port::{Feed, Sink, Storage};
 use wimforge_core::time::FileTime;
 use wimforge_host_example::bindings::exports::wimforge::imaging::writer::ImageOptions;
 use wimforge_host_example::bindings::wimforge::imaging::types;
@@ -81,6 +88,10 @@ pub fn new_file(path: &Path) -> Arc<dyn Storage + Send> {
 
 pub fn old_file(path: &Path) -> Arc<dyn Storage + Send> {
     Arc::new(FileStorage::open(path, Access::Modify).expect("open a file"))
+}
+
+pub fn reading_file(path: &Path) -> Arc<dyn Storage + Send> {
+    Arc::new(FileStorage::open(path, Access::Read).expect("open a file"))
 }
 
 /// An image like those that the native program makes reproducibly.
@@ -160,6 +171,79 @@ pub fn assert_verified_by_wimlib(wim: &Path) {
     if let Some(wimlib) = Imager::wimlib() {
         wimlib.verify(wim).ok();
     }
+}
+
+/// wimlib verifies an archive, and restores its images, of which these are the trees.
+#[track_caller]
+pub fn assert_restored_by_wimlib(wim: &Path, trees: &[&Path]) {
+    let Some(wimlib) = Imager::wimlib() else {
+        return;
+    };
+    wimlib.verify(wim).ok();
+    for (index, tree) in (1..).zip(trees) {
+        let scratch = Scratch::new();
+        let target = scratch.join("restored");
+        wimlib.apply(wim, index, &target).run().ok();
+        assert_captured(&format!("image {index} by wimlib"), tree, &target);
+    }
+}
+
+/// A directory restored from an archive that was made of a tree at [`EPOCH`] has everything but absolute
+/// links that lead outside and special files, and no later times.
+#[track_caller]
+pub fn assert_captured(what: &str, tree: &Path, restored: &Path) {
+    let mut expected = Snapshot::of(tree);
+    expected.nodes.retain(|_, node| match &node.kind {
+        Kind::Symlink(target) => {
+            let target = Path::new(OsStr::from_bytes(target));
+            target.is_relative() || target.starts_with(tree)
+        }
+        Kind::Dir | Kind::File { .. } => true,
+        Kind::Special(_) => false,
+    });
+    for node in expected.nodes.values_mut() {
+        node.times.mtime = node.times.mtime.min((EPOCH, 0));
+    }
+    let rules = Rules {
+        links: Links::Moved,
+        access_times: false,
+        ..Rules::default()
+    };
+    assert_same_tree(what, &expected, &Snapshot::of(restored), rules);
+}
+
+/// A sink that keeps what it gets.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Sink for Kept {
+    fn write(&mut self, data: &[u8]) -> wimforge_core::Result<()> {
+        self.0.lock().unwrap().extend_from_slice(data);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> wimforge_core::Result<()> {
+        Ok(())
+    }
+}
+
+/// A feed of bytes in memory.
+pub struct Bytes(pub VecDeque<u8>);
+
+impl Feed for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> wimforge_core::Result<usize> {
+        Ok(self.0.read(buffer).unwrap_or(0))
+    }
+}
+
+pub fn feed(bytes: &[u8]) -> Box<Bytes> {
+    Box::new(Bytes(bytes.to_vec().into()))
 }
 
 /// A program of another host, or nothing after saying that the test is skipped.

@@ -34,7 +34,7 @@ pub struct PipedArchive<'a> {
 
 /// The bytes, counted.
 struct Input<'a> {
-    feed: &'a mut dyn Feed,
+    feed: Box<dyn Feed + 'a>,
     position: u64,
 }
 
@@ -64,8 +64,11 @@ impl<'a> PipedArchive<'a> {
     /// # Errors
     /// [`ErrorKind::NotPipable`], [`ErrorKind::NotWim`], [`ErrorKind::Pipable`], [`ErrorKind::Xml`] and
     /// the other kinds that concern these structures; what the feed returns.
-    pub fn open(feed: &'a mut dyn Feed, limits: &Limits) -> Result<(Self, Archive)> {
-        let mut input = Input { feed, position: 0 };
+    pub fn open(feed: impl Feed + 'a, limits: &Limits) -> Result<(Self, Archive)> {
+        let mut input = Input {
+            feed: Box::new(feed),
+            position: 0,
+        };
         let bytes = input.array::<{ Header::SIZE }>()?;
         let header = pipable_header(&bytes)?;
         if header.part != 1 {

@@ -25,3 +25,9 @@ pub trait Feed {
     /// [`crate::ErrorKind::Read`].
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
 }
+
+impl<F: Feed + ?Sized> Feed for &mut F {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        (**self).read(buffer)
+    }
+}
