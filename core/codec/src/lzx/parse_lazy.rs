@@ -98,6 +98,8 @@ impl<P: Position> LazyParser<P> {
             splitter.push(token);
         };
         let full = self.effort;
+        // The queue, unpacked: every position asks for it, and only a match changes it.
+        let mut recent = self.recent.all();
         let half = Effort {
             depth: full.depth.div_ceil(2),
             ..full
@@ -109,19 +111,19 @@ impl<P: Position> LazyParser<P> {
             at = 1;
         }
         while at < end {
-            let mut found = self.choose(window, at, size, end, 2, full);
+            let mut found = self.choose(window, at, size, end, 2, full, recent);
             let mut next = at + 1;
             while found.length < full.nice && next < end {
                 if found.is_literal() {
                     take(Token::literal(data[at]));
                     at = next;
-                    found = self.choose(window, at, size, end, 2, full);
+                    found = self.choose(window, at, size, end, 2, full, recent);
                     next = at + 1;
                     continue;
                 }
                 // Is the match at the next position better by more than the literal in between costs?
                 let than = found.length.max(3) - 1;
-                let other = self.choose(window, next, size, end, than, half);
+                let other = self.choose(window, next, size, end, than, half, recent);
                 next += 1;
                 if other.worth > found.worth + MARGIN {
                     take(Token::literal(data[at]));
@@ -132,7 +134,7 @@ impl<P: Position> LazyParser<P> {
                 if !self.is_patient || found.length == MIN_MATCH || next >= end {
                     break;
                 }
-                let other = self.choose(window, next, size, end, than, half);
+                let other = self.choose(window, next, size, end, than, half, recent);
                 next += 1;
                 if other.worth <= found.worth + LATER_MARGIN {
                     break;
@@ -149,12 +151,14 @@ impl<P: Position> LazyParser<P> {
             }
             take(Token::matching(found.adjusted, found.length));
             self.recent = self.recent.after(found.adjusted);
+            recent = self.recent.all();
             at += found.length;
             self.finder.skip(window, next, at - next);
         }
     }
 
     /// The best to do at `pos`.
+    #[allow(clippy::too_many_arguments, reason = "inner loop")]
     #[inline(always)]
     fn choose(
         &mut self,
@@ -164,6 +168,7 @@ impl<P: Position> LazyParser<P> {
         end: usize,
         than: usize,
         effort: Effort,
+        recent: [usize; 3],
     ) -> Choice {
         let most = (end - pos).min(MAX_MATCH);
         let found = self.finder.find(window, pos, than, most, effort);
@@ -180,7 +185,6 @@ impl<P: Position> LazyParser<P> {
             };
         }
         let word = P::load(window, P::new(pos));
-        let recent = self.recent.all();
         let differ = recent.map(|offset| P::load(window, P::new(pos.wrapping_sub(offset))) ^ word);
         if differ.map(|differ| differ & 0xffff == 0) == [false; 3] {
             return best;
