@@ -54,13 +54,15 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             effort: Effort {
                 breadth: match level {
                     ..45 => Breadth::Newest,
-                    _ => Breadth::Full,
+                    45..=50 => Breadth::Most,
+                    _ => Breadth::All,
                 },
                 depth: match level {
                     ..45 => 2,
                     _ if P::WINDOW > 1 << 17 => level / 5,
                     45..=50 => level / 2,
-                    _ => level - 25,
+                    // What little this costs goes to long matches, as in markup.
+                    _ => 2 * level,
                 },
                 nice,
                 longest: MAX_MATCH,
@@ -105,7 +107,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let Some(window) = P::window(buffer) else {
             return;
         };
-        self.finder.reset(size);
+        self.finder.reset(size, self.effort.breadth);
         let mut recent = Recent::START;
         let mut pos = 0;
         while pos < size {

@@ -2,14 +2,13 @@
 //!
 //! An optimal parser wants, at each position, the smallest offset for every length. Binary trees of
 //! suffixes give exactly that, but each step down is a mispredicted branch on data that has just been
-//! loaded. Here, tables hold the newest positions for each hash of 2, 3, 4, 6 and 8 bytes, one for the
-//! shortest and a bucket of four for the others. All candidates are compared by a word; nothing in one
+//! loaded. Here, tables hold the newest positions for each hash of 2, 3, 4, 6 and 8 bytes (and 5 if asked),
+//! one for the shortest and a bucket of four for the others. All candidates are compared by a word; nothing in one
 //! comparison depends on another, so the processor overlaps them freely. What comes out is one *lane*
 //! per length ([`Nearest`]), which the parser goes through without a branch either.
 //!
-//! Buckets of the longer lengths are looked at in full only if the first of them matches that far. Only
-//! where eight bytes matched, the length is measured, and the chain of positions with the same hash of
-//! [`CHAIN`] bytes is followed for a few steps.
+//! Only where eight bytes matched, the length is measured, and the chain of positions with the same hash
+//! of [`CHAIN`] bytes is followed for a few steps.
 //!
 //! Not exact: what has left its bucket is found only if it matches further than what has not. The
 //! tables are small for the sake of the cache, which matters more than the collisions do.
@@ -22,14 +21,15 @@ use crate::cpu::{Instructions, Processor, Work};
 use crate::lzms::prefetch::prefetch;
 
 use super::lanes::Nearest;
-use super::position::{BUCKET, Position};
+use super::position::Position;
 
 /// The lengths that have a lane: 2 up to this.
 pub(crate) const NEAR: usize = 8;
 /// Lengths by whose bytes single positions are kept.
 const SINGLE: [usize; 2] = [2, 3];
 /// Lengths by whose bytes several positions are kept.
-const SEVERAL: [usize; 3] = [4, 6, 8];
+/// The last of these is for [`Breadth::All`] only.
+const SEVERAL: [usize; 4] = [4, 6, 8, 5];
 /// The length whose positions are chained; at most 16.
 const CHAIN: u32 = 12;
 /// Room for this many long matches per position on average.
@@ -40,13 +40,15 @@ const MOST: usize = 16;
 /// With a match of at least this length in hand, the chain is followed a quarter as far.
 const GOOD: usize = 32;
 
-/// How many positions of each bucket to look at.
+/// Which positions of the buckets to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Breadth {
-    /// The newest.
+    /// The newest of each bucket, and all with eight bytes.
     Newest,
+    /// All but those with five bytes.
+    Most,
     /// All.
-    Full,
+    All,
 }
 
 /// How far to look.
@@ -69,7 +71,7 @@ pub(crate) const TABLES: usize = 8;
 /// table. Bytes that do not belong are shifted out.
 static FACTORS: [[u32; TABLES]; 3] = {
     const ODD: [u32; 3] = [0x9e37_79b1, 0x85eb_ca77, 0xc2b2_ae3d];
-    let lengths = [2, 3, 4, 6, 8, CHAIN, 0, 0];
+    let lengths = [2, 3, 4, 6, 8, CHAIN, 5, 0];
     let mut factors = [[0; TABLES]; 3];
     let mut part = 0;
     while part < 3 {
@@ -202,13 +204,14 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
     }
 
     /// Forgets everything; the next window has `size` bytes.
-    pub(crate) fn reset(&mut self, size: usize) {
+    pub(crate) fn reset(&mut self, size: usize, breadth: Breadth) {
         let bits = (usize::BITS - size.leading_zeros()).clamp(9, N.ilog2());
         self.shift = 32 - bits;
         for table in self.single.iter_mut() {
             table[..1 << bits].fill(P::default());
         }
-        for table in self.several.iter_mut() {
+        let used = SEVERAL.len() - usize::from(breadth != Breadth::All);
+        for table in &mut self.several[..used] {
             table[..1 << bits].fill(P::Bucket::default());
         }
         self.head[..1 << bits].fill(P::default());
@@ -216,36 +219,44 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 
     /// Where a position is kept, announced to the processor.
     #[inline(always)]
-    fn slots<I: Instructions>(&self, window: &P::Window, pos: P) -> Slots {
+    fn slots<I: Instructions, const ALL: bool>(&self, window: &P::Window, pos: P) -> Slots {
         let (word, next) = (P::load(window, pos), P::load_next(window, pos));
         let slots = I::hash(word, next as u32, &FACTORS, self.shift);
-        let [two, three, four, six, eight, chain, ..] = slots.map(|slot| slot as usize % N);
+        let [two, three, four, six, eight, chain, five, _] = slots.map(|slot| slot as usize % N);
         prefetch(&self.single[0], two);
         prefetch(&self.single[1], three);
         prefetch(&self.several[0], four);
         prefetch(&self.several[1], six);
         prefetch(&self.several[2], eight);
         prefetch(&*self.head, chain);
+        if ALL {
+            prefetch(&self.several[3], five);
+        }
         Slots(slots)
     }
 
     #[inline(always)]
-    fn insert(&mut self, slots: Slots, pos: P) -> Candidates<P> {
-        let Slots([two, three, four, six, eight, chain, ..]) = slots;
+    fn insert<const ALL: bool>(&mut self, slots: Slots, pos: P) -> Candidates<P> {
+        let Slots([two, three, four, six, eight, chain, five, _]) = slots;
         let slot = |slot: u32| slot as usize % N;
         let [two, three] = [(0, two), (1, three)]
             .map(|(i, at)| core::mem::replace(&mut self.single[i][slot(at)], pos));
-        let several = [(0, four), (1, six), (2, eight)].map(|(i, at)| {
-            let bucket = &mut self.several[i][slot(at)];
-            let old = *bucket;
-            *bucket = pos.push(old);
-            old
-        });
+        let mut renew = |table: usize, at| {
+            let bucket = &mut self.several[table][slot(at)];
+            core::mem::replace(bucket, pos.push(*bucket))
+        };
+        let several = [renew(0, four), renew(1, six), renew(2, eight)];
+        let five = if ALL {
+            renew(3, five)
+        } else {
+            P::Bucket::default()
+        };
         let chain = core::mem::replace(&mut self.head[slot(chain)], pos);
         self.prev[pos.get()] = chain;
         Candidates {
             single: [two, three],
             several,
+            five,
             chain,
         }
     }
@@ -271,9 +282,9 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         fill.finder.processor.run(fill);
     }
 
-    /// The same with that many positions of each bucket.
+    /// The same for one breadth.
     #[inline(always)]
-    fn fill_from<I: Instructions, const BREADTH: usize>(
+    fn fill_from<I: Instructions, const NEWEST: bool, const ALL: bool>(
         &mut self,
         window: &P::Window,
         start: usize,
@@ -290,20 +301,20 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         };
         let mut count = 0usize;
         let mut pos = start;
-        let mut slots = self.slots::<I>(window, P::new(pos));
+        let mut slots = self.slots::<I, ALL>(window, P::new(pos));
         // The last two positions go without: the offset may be too large for the format there.
         let last = end.saturating_sub(2).max(start);
         if pos == 0 && last > 0 {
-            slots = self.slots::<I>(window, P::new(1));
+            slots = self.slots::<I, ALL>(window, P::new(1));
             lanes[0] = [P::NONE; NEAR];
             longs[0] = 0;
             pos = 1;
         }
         while pos < last {
             let index = pos - start;
-            let ahead = self.slots::<I>(window, P::new(pos + 1));
-            let candidates = self.insert(core::mem::replace(&mut slots, ahead), P::new(pos));
-            let (these, longest) = nearest::<P, I, BREADTH>(window, P::new(pos), &candidates);
+            let ahead = self.slots::<I, ALL>(window, P::new(pos + 1));
+            let candidates = self.insert::<ALL>(core::mem::replace(&mut slots, ahead), P::new(pos));
+            let (these, longest) = nearest::<P, I, NEWEST, ALL>(window, P::new(pos), &candidates);
             lanes[index] = these;
             longs[index] = longest as u32;
             pos += 1;
@@ -330,8 +341,8 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             if longest >= effort.nice {
                 let stop = (pos + longest - 1).min(last);
                 while pos < stop {
-                    let ahead = self.slots::<I>(window, P::new(pos + 1));
-                    self.insert(core::mem::replace(&mut slots, ahead), P::new(pos));
+                    let ahead = self.slots::<I, ALL>(window, P::new(pos + 1));
+                    self.insert::<ALL>(core::mem::replace(&mut slots, ahead), P::new(pos));
                     lanes[pos - start] = [P::NONE; NEAR];
                     longs[pos - start] = 0;
                     pos += 1;
@@ -375,7 +386,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
                 }
             }
         };
-        for c in P::all(candidates.several[SEVERAL.len() - 1]) {
+        for c in P::all(candidates.several[2]) {
             if best < most && c.get() < pos - offset {
                 look(c.get(), &mut best);
             }
@@ -403,7 +414,9 @@ struct Slots([u32; TABLES]);
 /// Earlier positions that may match.
 struct Candidates<P: Position> {
     single: [P; SINGLE.len()],
-    several: [P::Bucket; SEVERAL.len()],
+    /// Those with four, six and eight bytes.
+    several: [P::Bucket; 3],
+    five: P::Bucket,
     chain: P,
 }
 
@@ -431,15 +444,22 @@ impl<P: Position, const N: usize> Work for Fill<'_, P, N> {
             cache,
         } = self;
         match effort.breadth {
-            Breadth::Newest => finder.fill_from::<I, 1>(window, start, end, effort, cache),
-            Breadth::Full => finder.fill_from::<I, BUCKET>(window, start, end, effort, cache),
+            Breadth::Newest => {
+                finder.fill_from::<I, true, false>(window, start, end, effort, cache);
+            }
+            Breadth::Most => {
+                finder.fill_from::<I, false, false>(window, start, end, effort, cache);
+            }
+            Breadth::All => {
+                finder.fill_from::<I, false, true>(window, start, end, effort, cache);
+            }
         }
     }
 }
 
 /// The lanes of a position, and the length of the longest match up to [`NEAR`].
 #[inline(always)]
-fn nearest<P: Position, I: Instructions, const BREADTH: usize>(
+fn nearest<P: Position, I: Instructions, const NEWEST: bool, const ALL: bool>(
     window: &P::Window,
     pos: P,
     candidates: &Candidates<P>,
@@ -447,7 +467,7 @@ fn nearest<P: Position, I: Instructions, const BREADTH: usize>(
     let none = P::Nearest::<I>::none();
     let [two, three] = candidates.single;
     let [four, six, eight] = candidates.several;
-    let lanes = if BREADTH == 1 {
+    let lanes = if NEWEST {
         let newest = P::bucket([two, three, P::all(four)[0], P::all(six)[0]]);
         let lanes = with::<P, I>(none, window, pos, newest);
         with::<P, I>(lanes, window, pos, eight)
@@ -457,6 +477,11 @@ fn nearest<P: Position, I: Instructions, const BREADTH: usize>(
         let lanes = with::<P, I>(lanes, window, pos, four);
         let lanes = with::<P, I>(lanes, window, pos, six);
         with::<P, I>(lanes, window, pos, eight)
+    };
+    let lanes = if ALL {
+        with::<P, I>(lanes, window, pos, candidates.five)
+    } else {
+        lanes
     };
     lanes.offsets(pos)
 }
