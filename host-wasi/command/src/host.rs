@@ -174,6 +174,13 @@ impl Host for WasiHost {
         Ok(None)
     }
 
+    fn is_directory(&self, path: &Path) -> bool {
+        self.given.find(path).is_ok_and(|place| {
+            let stat = place.stat();
+            stat.is_ok_and(|stat| stat.type_ == DescriptorType::Directory)
+        })
+    }
+
     fn exists(&self, path: &Path) -> bool {
         self.given
             .find(path)
