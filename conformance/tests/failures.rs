@@ -94,8 +94,10 @@ fn missing_source() {
 /// The program where any user can run it.
 pub fn for_everyone(scratch: &Scratch) -> PathBuf {
     let copy = scratch.join("wimforge");
-    fs::copy(locate::wimforge(), &copy).expect("copy the program");
-    fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("set mode");
+    // Another process copies it: what is open for writing here, if only for a moment, could stay
+    // open in a process that another test starts, and would be "busy".
+    let call = Call::new("install").args(["-m", "755"]);
+    let _run = call.arg(locate::wimforge()).arg(&copy).run().ok();
     copy
 }
 
