@@ -61,11 +61,11 @@ fn options_of_capture() {
             assert_eq!(stages.archives(), [None, None]);
             continue;
         }
-        stages.assert_alike(&format!("capture SOURCE WIM {line}"), code);
+        stages.assert_same(&format!("capture SOURCE WIM {line}"), code);
         stages.clear();
     }
-    stages.assert_alike("capture @list WIM --source-list", 0);
-    stages.assert_alike("capture @source/sub WIM --source-list", 255);
+    stages.assert_same("capture @list WIM --source-list", 0);
+    stages.assert_same("capture @source/sub WIM --source-list", 255);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn options_of_append() {
     let Some(stages) = stages() else {
         return;
     };
-    stages.assert_alike("append SOURCE WIM first --create --compress=fast", 0);
+    stages.assert_same("append SOURCE WIM first --create --compress=fast", 0);
     for (line, code) in [
         ("second Text --boot --update-of=-1", 0),
         ("second", 11),
@@ -87,14 +87,14 @@ fn options_of_append() {
         ("seventh --unsafe-compact", 85),
         ("seventh --not-pipable --nocheck", 0),
     ] {
-        stages.assert_alike(&format!("append SOURCE WIM {line}"), code);
+        stages.assert_same(&format!("append SOURCE WIM {line}"), code);
     }
     assert_verified_by_wimlib(&stages.both[1].wim());
     let [_, base] = &stages.both;
     let base = fs::copy(base.wim(), stages.scratch.join("base.wim"));
     assert!(base.is_ok_and(|size| size > 0));
     let delta = "capture SOURCE WIM --delta-from=@base.wim --update-of=-1";
-    stages.assert_alike(delta, 0);
+    stages.assert_same(delta, 0);
     let listed = stages.run("dir WIM").map(|run| run.ok().out());
     assert_eq!(listed[0], listed[1]);
     for run in stages.run("verify WIM --ref=@base.wim") {

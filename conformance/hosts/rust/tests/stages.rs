@@ -86,7 +86,13 @@ impl Stages {
         self.both.each_ref().map(|stage| fs::read(stage.wim()).ok())
     }
 
-    /// Both end with this code, have the same to say and have written the same.
+    /// Both end with this code and have written the same.
+    #[track_caller]
+    pub fn assert_same(&self, line: &str, code: i32) {
+        self.ended(line, b"", code);
+    }
+
+    /// They have the same to say as well.
     #[track_caller]
     pub fn assert_alike(&self, line: &str, code: i32) -> Vec<u8> {
         self.assert_alike_fed(line, b"", code)
@@ -95,10 +101,7 @@ impl Stages {
     /// The same with something for standard input. Returns standard output.
     #[track_caller]
     pub fn assert_alike_fed(&self, line: &str, input: &[u8], code: i32) -> Vec<u8> {
-        let [native, component] = self.run_fed(line, input);
-        // wasi:cli knows success and failure, nothing else.
-        assert_eq!(native.code(), code, "{native}");
-        assert_eq!(component.code(), code.min(1), "{component}");
+        let [native, component] = self.ended(line, input, code);
         let outputs = [&native, &component].map(|run| self.speech(run.stdout()));
         let errors = [&native, &component].map(|run| self.speech(run.err().as_bytes()));
         for [ours, theirs] in [outputs, errors] {
@@ -107,8 +110,17 @@ impl Stages {
                 _ => assert_same_bytes(line, &ours, &theirs),
             }
         }
-        self.assert_same_files(line);
         native.stdout().to_vec()
+    }
+
+    #[track_caller]
+    fn ended(&self, line: &str, input: &[u8], code: i32) -> [Run; 2] {
+        let [native, component] = self.run_fed(line, input);
+        // wasi:cli knows success and failure, nothing else.
+        assert_eq!(native.code(), code, "{native}");
+        assert_eq!(component.code(), code.min(1), "{component}");
+        self.assert_same_files(line);
+        [native, component]
     }
 
     /// The same words, whoever said them.
