@@ -40,7 +40,7 @@ pub(super) fn descend(
     best: usize,
     emit: impl FnMut(u32, u32),
 ) {
-    if cfg!(miri) || data.len() - descent.at < descent.longest + size_of::<u64>() {
+    if data.len() - descent.at < descent.longest + size_of::<u64>() {
         let mut memory = Checked { data, children };
         let mask = memory.children.len() / 2 - 1;
         walk(&mut memory, mask, descent, best, emit);
