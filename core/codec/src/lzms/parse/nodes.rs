@@ -1,0 +1,322 @@
+//! The nodes of a search: positions, the cheapest known way to each, and the state after it.
+//!
+//! A *link* is the last item on the way to a node in 32 bits: its length in the low bits, and above
+//! them where it copies from. That makes handing on a match of many lengths a loop over three arrays
+//! without branches. Sources that do not fit are kept in a ring and linked by their number there; so are
+//! composite items.
+
+use alloc::{vec, vec::Vec};
+
+use super::{
+    super::{
+        cost::MAX_COSTED,
+        encode::Model,
+        items::{Item, Source},
+        state::State,
+    },
+    composite::Composite,
+};
+
+/// Positions between two attempts to settle a part of the way.
+pub(super) const INTERVAL: usize = 256;
+/// Positions that may be unsettled.
+const WINDOW: usize = 4096;
+/// Explicit sources remembered, the latest ones; a power of two.
+const SOURCES: usize = 1 << 17;
+/// Composite items remembered, likewise.
+const COMPOSITES: usize = 1 << 14;
+const LENGTH_BITS: u32 = 11;
+const LENGTH_MASK: u32 = (1 << LENGTH_BITS) - 1;
+/// Numbers of sources in links: three recent offsets, three recent delta sources, then these.
+pub(super) const DELTA_RECENT: u32 = 3;
+pub(super) const LITERAL: u32 = 6;
+const FIRST_FOUND: u32 = 8;
+/// Marks the number of a composite item.
+const COMPOSITE: u32 = 1 << 20;
+/// Marks delta sources among the explicit ones.
+const DELTA: u32 = 1 << 31;
+/// Higher than any cost of a way.
+const UNREACHED: i32 = i32::MAX / 2;
+
+/// The link of an item.
+#[inline(always)]
+pub(super) const fn link(source: u32, length: usize) -> u32 {
+    source << LENGTH_BITS | length as u32
+}
+
+#[inline(always)]
+pub(super) const fn length_of(link: u32) -> usize {
+    (link & LENGTH_MASK) as usize
+}
+
+/// How many of the explicit sources and composite items there have been.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counters {
+    sources: u32,
+    composites: u32,
+}
+
+/// See the module's page. Node 0 is where the writer is.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    pub(super) cost: Vec<i32>,
+    link: Vec<u32>,
+    pub(super) states: Vec<State>,
+    marks: Vec<bool>,
+    /// The last node reached.
+    reach: usize,
+    /// The latest explicit sources tried, by number modulo their count.
+    sources: Vec<u32>,
+    composites: Vec<Composite>,
+    next: Counters,
+    /// `next` when a node was looked at.
+    counters: Vec<Counters>,
+}
+
+impl Nodes {
+    pub(super) fn new() -> Self {
+        let nodes = WINDOW + INTERVAL + 2 * MAX_COSTED + 8;
+        let visited = WINDOW + INTERVAL + 1;
+        Self {
+            cost: vec![UNREACHED; nodes],
+            link: vec![0; nodes],
+            states: vec![State::of(&Model::new()); visited],
+            marks: vec![false; nodes],
+            reach: 0,
+            sources: vec![0; SOURCES],
+            composites: vec![Composite::default(); COMPOSITES],
+            next: Counters::default(),
+            counters: vec![Counters::default(); visited],
+        }
+    }
+
+    /// Forgets all nodes.
+    pub(super) fn restart(&mut self, model: &Model) {
+        self.cost[..=self.reach].fill(UNREACHED);
+        self.reach = 0;
+        self.cost[0] = 0;
+        self.states[0] = State::of(model);
+        self.next = Counters::default();
+        self.counters[0] = self.next;
+    }
+
+    /// Begins to look at `node`, which is final now.
+    #[inline(always)]
+    pub(super) fn turn_to(&mut self, node: usize) {
+        self.counters[node] = self.next;
+    }
+
+    /// Whether the node after `node` is reached for no more.
+    #[inline(always)]
+    pub(super) fn next_is_no_dearer(&self, node: usize) -> bool {
+        node > 0 && self.cost[node + 1] <= self.cost[node]
+    }
+
+    /// Finds the state after the cheapest way to `node`.
+    #[inline(always)]
+    pub(super) fn arrive(&mut self, node: usize) {
+        if node == 0 {
+            return;
+        }
+        let link = self.link[node];
+        let mut state = self.states[node - length_of(link)];
+        let source = link >> LENGTH_BITS;
+        if source & COMPOSITE != 0 {
+            let composite = self.composites[(source & !COMPOSITE) as usize & (COMPOSITES - 1)];
+            if composite.first != 0 {
+                self.follow(&mut state, composite.first >> LENGTH_BITS);
+            }
+            for _ in 0..composite.literals {
+                state.literal();
+            }
+            state.lz_recent(0);
+        } else {
+            self.follow(&mut state, source);
+        }
+        self.states[node] = state;
+    }
+
+    /// Makes `state` the one after an item from a source.
+    #[inline(always)]
+    pub(super) fn follow(&self, state: &mut State, source: u32) {
+        match source {
+            LITERAL => state.literal(),
+            0..3 => state.lz_recent(source as usize),
+            3..6 => state.delta_recent((source - DELTA_RECENT) as usize),
+            _ => {
+                let source = self.sources[(source - FIRST_FOUND) as usize & (SOURCES - 1)];
+                if source & DELTA != 0 {
+                    state.delta_explicit(source & !DELTA);
+                } else {
+                    state.lz_explicit(source);
+                }
+            }
+        }
+    }
+
+    /// The number of an explicit offset in links.
+    #[inline(always)]
+    pub(super) fn add_offset(&mut self, offset: u32) -> u32 {
+        let place = self.next.sources as usize & (SOURCES - 1);
+        self.sources[place] = offset;
+        self.next.sources += 1;
+        FIRST_FOUND + place as u32
+    }
+
+    /// The number of an explicit delta source in links.
+    #[inline(always)]
+    pub(super) fn add_delta(&mut self, source: u32) -> u32 {
+        self.add_offset(source | DELTA)
+    }
+
+    /// Tells that `node` may be reached.
+    #[inline(always)]
+    pub(super) fn extend(&mut self, node: usize) {
+        self.reach = self.reach.max(node);
+    }
+
+    /// Hands a cost on to `node`, which is reached already or told of by [`Self::extend`], by one item.
+    #[inline(always)]
+    pub(super) fn improve(&mut self, node: usize, cost: i32, link: u32) {
+        if cost < self.cost[node] {
+            self.cost[node] = cost;
+            self.link[node] = link;
+        }
+    }
+
+    /// Hands a cost on by matches from one source of `shortest` bytes up to a length, which costs
+    /// `lengths` in addition.
+    #[inline(always)]
+    pub(super) fn relax(
+        &mut self,
+        node: usize,
+        source: u32,
+        shortest: usize,
+        lengths: &[i32],
+        base: i32,
+    ) {
+        let reached = node + shortest..node + shortest + lengths.len();
+        let costs = &mut self.cost[reached.clone()];
+        let links = &mut self.link[reached];
+        let named = link(source, shortest)..;
+        for (((cost, old), length), link) in costs.iter_mut().zip(links).zip(lengths).zip(named) {
+            let new = base + length;
+            let better = new < *cost;
+            *cost = if better { new } else { *cost };
+            *old = if better { link } else { *old };
+        }
+    }
+
+    /// Hands a cost on by a composite item, unless there is a cheaper way.
+    #[inline(always)]
+    pub(super) fn improve_by_composite(&mut self, node: usize, cost: i32, composite: Composite) {
+        let total = composite.length();
+        if cost >= self.cost[node + total] {
+            return;
+        }
+        let place = self.next.composites as usize & (COMPOSITES - 1);
+        self.composites[place] = composite;
+        self.next.composites += 1;
+        self.cost[node + total] = cost;
+        self.link[node + total] = link(COMPOSITE | place as u32, total);
+        self.extend(node + total);
+    }
+
+    /// Whether all nodes from `first` to `node` may stay open until they are looked at again: there is
+    /// room for more, and none of their sources has been forgotten.
+    pub(super) fn can_stay_open(&self, first: usize, node: usize) -> bool {
+        let then = self.counters[first.min(node - 1)];
+        node - first + INTERVAL <= WINDOW
+            && self.next.sources - then.sources <= SOURCES as u32 / 2
+            && self.next.composites - then.composites <= COMPOSITES as u32 / 2
+    }
+
+    /// Makes `first` node 0, `node` being the next to be looked at.
+    pub(super) fn advance(&mut self, first: usize, node: usize) {
+        let end = self.reach + 1;
+        let base = self.cost[first];
+        for cost in &mut self.cost[first..end] {
+            *cost -= if *cost == UNREACHED { 0 } else { base };
+        }
+        self.cost.copy_within(first..end, 0);
+        self.link.copy_within(first..end, 0);
+        self.states.copy_within(first..=node, 0);
+        self.counters.copy_within(first..=node, 0);
+        self.cost[end - first..end].fill(UNREACHED);
+        self.reach -= first;
+    }
+
+    /// The last node that is on the ways to `node` and to all nodes reached beyond it.
+    pub(super) fn common_to_all(&mut self, node: usize) -> usize {
+        self.marks[..=self.reach].fill(false);
+        let mut open = 0;
+        for at in node..=self.reach {
+            if self.cost[at] != UNREACHED {
+                self.marks[at] = true;
+                open += 1;
+            }
+        }
+        let mut at = self.reach;
+        while at > 0 {
+            if self.marks[at] {
+                if open == 1 && at <= node {
+                    return at;
+                }
+                let parent = at - length_of(self.link[at]);
+                if self.marks[parent] {
+                    open -= 1;
+                } else {
+                    self.marks[parent] = true;
+                }
+            }
+            at -= 1;
+        }
+        0
+    }
+
+    /// Puts the items on the cheapest way to `node` into `path`, last first.
+    pub(super) fn trace(&self, mut node: usize, path: &mut Vec<Item>) {
+        path.clear();
+        while node > 0 {
+            let link = self.link[node];
+            let source = link >> LENGTH_BITS;
+            if source & COMPOSITE != 0 {
+                let composite = self.composites[(source & !COMPOSITE) as usize & (COMPOSITES - 1)];
+                path.push(Item {
+                    source: Source::LzRecent(0),
+                    length: composite.second,
+                });
+                path.push(Item {
+                    source: Source::Literal,
+                    length: composite.literals,
+                });
+                if composite.first != 0 {
+                    path.push(self.item(composite.first));
+                }
+            } else {
+                path.push(self.item(link));
+            }
+            node -= length_of(link);
+        }
+    }
+
+    fn item(&self, link: u32) -> Item {
+        let source = match link >> LENGTH_BITS {
+            LITERAL => Source::Literal,
+            number @ 0..3 => Source::LzRecent(number as u8),
+            number @ 3..6 => Source::DeltaRecent((number - DELTA_RECENT) as u8),
+            number => {
+                let source = self.sources[(number - FIRST_FOUND) as usize & (SOURCES - 1)];
+                if source & DELTA != 0 {
+                    Source::Delta(source & !DELTA)
+                } else {
+                    Source::Lz(source)
+                }
+            }
+        };
+        Item {
+            source,
+            length: link & LENGTH_MASK,
+        }
+    }
+}
