@@ -139,6 +139,18 @@ fn full_chunks_at_every_level() {
     }
 }
 
+/// Parsing for the cheapest items pays, and more so with more passes.
+#[test]
+fn xpress_levels_are_in_order() {
+    let plain = text(1 << 16);
+    let sizes = [50, 55, 60, 75, 100, 150].map(|level| {
+        let mut compressor = Compressor::new(Format::Xpress, 1 << 16, Level(level)).unwrap();
+        check(&mut compressor, 1 << 16, &plain).unwrap().len()
+    });
+    assert!(sizes.is_sorted_by(|more, less| more >= less), "{sizes:?}");
+    assert!(sizes[5] * 100 < sizes[0] * 97, "{sizes:?}");
+}
+
 /// Matches that reach from the very end of a full window to its very start are beyond LZX.
 #[test]
 fn ends_of_a_full_window() {

@@ -149,6 +149,12 @@ impl<P: Position> MatchCache<P> {
         &self.long[(entry >> 9) as usize..]
     }
 
+    /// The lanes of `pos`, and its entry as in [`MatchCache::block`].
+    #[inline(always)]
+    pub(crate) fn position(&self, pos: usize) -> (&Lanes<P>, u32) {
+        (&self.lanes[pos - self.base], self.longs[pos - self.base])
+    }
+
     /// The lanes of `pos`.
     #[inline(always)]
     pub(crate) fn lanes(&self, pos: usize) -> &Lanes<P> {

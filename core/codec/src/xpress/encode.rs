@@ -1,5 +1,6 @@
 //! Encoding a chunk.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -10,12 +11,16 @@ use crate::matchfinder::PADDING;
 use crate::matchfinder::position::Position;
 
 use super::item::Item;
-use super::parse::LazyParser;
+use super::parse_lazy::LazyParser;
+use super::parse_optimal::OptimalParser;
 use super::write::Writer;
 use super::{END_SYMBOL, MAX_CODEWORD, SYMBOLS, TABLE_BYTES};
 
 /// Chunks up to this size are not tried: the table of codeword lengths alone would take more.
 const MIN_CHUNK: usize = TABLE_BYTES + 4;
+
+/// Levels from this one on parse for the cheapest items.
+const FIRST_OPTIMAL: u32 = 55;
 
 /// Encodes XPRESS chunks of one chunk size at one level.
 #[derive(Debug)]
@@ -23,16 +28,26 @@ pub struct Compressor {
     chunk_size: usize,
     window: Vec<u8>,
     items: Vec<Item>,
-    parser: LazyParser,
+    parser: Parser,
     builder: CodeBuilder,
+}
+
+#[derive(Debug)]
+enum Parser {
+    Lazy(Box<LazyParser>),
+    Optimal(Box<OptimalParser>),
 }
 
 /// Bytes that a [`Compressor`] allocates.
 #[must_use]
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
-    let _ = level;
-    (size_of::<Compressor>() + u16::WINDOW + 8 * size + 12 * SYMBOLS + LazyParser::memory()) as u64
+    let parser = if level.0 < FIRST_OPTIMAL {
+        LazyParser::memory()
+    } else {
+        OptimalParser::memory(size)
+    };
+    (size_of::<Compressor>() + u16::WINDOW + 8 * size + 12 * SYMBOLS + parser) as u64
 }
 
 impl Compressor {
@@ -44,7 +59,11 @@ impl Compressor {
             chunk_size: size,
             window: vec![0; u16::WINDOW],
             items: Vec::with_capacity(size),
-            parser: LazyParser::new(level),
+            parser: if level.0 < FIRST_OPTIMAL {
+                Parser::Lazy(Box::new(LazyParser::new(level)))
+            } else {
+                Parser::Optimal(Box::new(OptimalParser::new(size, level)))
+            },
             builder: CodeBuilder::new(SYMBOLS),
         }
     }
@@ -61,7 +80,10 @@ impl Compressor {
         let window = u16::window(&self.window)?;
         self.items.clear();
         let mut freqs = [0u32; SYMBOLS];
-        self.parser.parse(window, size, &mut self.items, &mut freqs);
+        match &mut self.parser {
+            Parser::Lazy(parser) => parser.parse(window, size, &mut self.items, &mut freqs),
+            Parser::Optimal(parser) => parser.parse(window, size, &mut self.items, &mut freqs),
+        }
         freqs[END_SYMBOL] += 1;
         let mut lengths = [0u8; SYMBOLS];
         self.builder.lengths(&freqs, MAX_CODEWORD, &mut lengths);

@@ -12,7 +12,7 @@ const EXTRA_AT: u32 = 9;
 const VALUE_AT: u32 = 16;
 const REST_AT: u32 = 32;
 /// From this rest on, the length does not fit into the symbol.
-const LONG: usize = 15;
+pub(super) const LONG: usize = 15;
 
 impl Item {
     /// A byte.

@@ -21,7 +21,8 @@
 mod decode;
 mod encode;
 mod item;
-mod parse;
+mod parse_lazy;
+mod parse_optimal;
 mod write;
 
 pub use decode::Decompressor;

@@ -17,12 +17,7 @@ pub(super) struct LazyParser {
     finder: ChainFinder<u16>,
     depth: u32,
     nice: usize,
-    /// How many positions ahead to look for a better match.
-    reach: usize,
 }
-
-/// Levels from this one on look two positions ahead. That suits text but not machine code.
-const FIRST_PATIENT: u32 = 60;
 
 /// Three bytes at a greater distance cost more than three literals.
 const FAR: usize = 2048;
@@ -33,7 +28,6 @@ impl LazyParser {
             finder: ChainFinder::new(),
             depth: (level.0 * 16 / 25).max(1),
             nice: (level.0 as usize * 12 / 5).clamp(8, 300),
-            reach: if level.0 < FIRST_PATIENT { 1 } else { 2 },
         }
     }
 
@@ -65,21 +59,15 @@ impl LazyParser {
                 continue;
             }
             let mut next = at + 1;
-            // Is there a better match further on? The longer the one in hand, the less
-            // it pays to look for another.
-            while next <= at + self.reach && next < size && found.length < self.nice {
-                let depth = if found.length >= 12 {
-                    self.depth / 4
-                } else {
-                    self.depth / 2
-                };
+            // Is there a better match at the next position? The longer the one in hand, the less
+            // it pays to look for another. Looking yet further ahead suits text but not machine code.
+            while next == at + 1 && next < size && found.length < self.nice {
+                let depth = self.depth / if found.length < 12 { 2 } else { 4 };
                 let other = self.find(window, next, size, found.length - 1, depth);
                 next += 1;
-                if worth(other) > worth(found) + (next - at - 1) as i32 {
-                    while at + 1 < next {
-                        take(Item::literal(window[at]));
-                        at += 1;
-                    }
+                if worth(other) > worth(found) + 1 {
+                    take(Item::literal(window[at]));
+                    at += 1;
                     found = other;
                 }
             }
