@@ -18,6 +18,18 @@ use super::{
 /// Places for the codewords of all main symbols that a token can name.
 const MAIN_TABLE: usize = 1024;
 
+/// Some bits.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    value: u32,
+    /// Their number.
+    bits: u32,
+}
+
+impl Field {
+    const NOTHING: Field = Field { value: 0, bits: 0 };
+}
+
 /// Codeword lengths of one block.
 #[derive(Clone, Debug)]
 pub(super) struct Lengths {
@@ -44,10 +56,11 @@ pub(super) struct BlockCoder {
     old: Lengths,
     new: Lengths,
     parts: [Part; 3],
-    /// Codewords with their lengths: codeword << 8 | length.
-    main: Box<[u32; MAIN_TABLE]>,
-    length: Box<[u32; LENGTHS]>,
-    aligned: [u32; 2 * ALIGNED],
+    /// Codewords of the main code, ready for the upper extra bits.
+    main: Box<[Field; MAIN_TABLE]>,
+    length: Box<[Field; LENGTHS]>,
+    /// Codewords of the lower extra bits, or these themselves; and nothing for those that have none.
+    aligned: [Field; 2 * ALIGNED],
     scratch: Vec<u32>,
     processor: Processor,
 }
@@ -61,9 +74,9 @@ impl BlockCoder {
             old: Lengths::ZERO,
             new: Lengths::ZERO,
             parts: [Part::new(), Part::new(), Part::new()],
-            main: Box::new([0; MAIN_TABLE]),
-            length: Box::new([0; LENGTHS]),
-            aligned: [0; 2 * ALIGNED],
+            main: Box::new([Field::NOTHING; MAIN_TABLE]),
+            length: Box::new([Field::NOTHING; LENGTHS]),
+            aligned: [Field::NOTHING; 2 * ALIGNED],
             scratch: alloc::vec![0; MAX_MAIN],
             processor: Processor::detect(),
         }
@@ -119,56 +132,51 @@ impl BlockCoder {
             part.plan(&mut self.builder, old, new);
             part.write(writer);
         }
-        join(&new.main[..n], &mut self.scratch, &mut self.main[..n]);
-        join(&new.length, &mut self.scratch, &mut *self.length);
-        join(
-            &new.aligned,
-            &mut self.scratch,
-            &mut self.aligned[..ALIGNED],
-        );
+        self.main_fields();
+        join(&self.new.length, &mut self.scratch, &mut *self.length);
+        if is_aligned {
+            join(&self.new.aligned, &mut self.scratch, &mut self.aligned);
+        } else {
+            for (value, field) in (0..).zip(&mut self.aligned[..ALIGNED]) {
+                *field = Field { value, bits: 3 };
+            }
+        }
         self.processor.run(Write {
             coder: self,
             writer,
             tokens,
-            is_aligned,
         });
         core::mem::swap(&mut self.old, &mut self.new);
     }
 
-    #[inline(always)]
-    fn write_tokens<const IS_ALIGNED: bool>(&self, writer: &mut BitWriter<'_>, tokens: &[Token]) {
-        for &token in tokens {
-            // At most 7 bits are held; a main symbol, a length symbol, and extra bits make 49 more.
-            let main = self.main[token.symbol()];
-            if let Some(symbol) = token.length().checked_sub(MIN_LONG) {
-                writer.code(main);
-                writer.code(self.length[symbol]);
-                self.write_offset::<IS_ALIGNED>(writer, token, 0);
-            } else {
-                self.write_offset::<IS_ALIGNED>(writer, token, main);
+    /// Sets `main`.
+    fn main_fields(&mut self) {
+        let n = self.symbols;
+        join(&self.new.main[..n], &mut self.scratch, &mut self.main[..n]);
+        // After long matches comes a length symbol, so these are left as they are.
+        for (symbol, field) in self.main[LITERALS..n].iter_mut().enumerate() {
+            if symbol % HEADERS != HEADERS - 1 {
+                let extra = offset::upper_extra(symbol / HEADERS);
+                field.value <<= extra;
+                field.bits += extra;
             }
-            writer.flush();
         }
     }
 
-    /// Writes `code` and the extra bits.
+    /// Bits of a token: at most 53.
     #[inline(always)]
-    fn write_offset<const IS_ALIGNED: bool>(
-        &self,
-        writer: &mut BitWriter<'_>,
-        token: Token,
-        code: u32,
-    ) {
-        let (value, extra) = (token.value(), token.extra());
-        if IS_ALIGNED {
-            let low = 3 * u32::from(token.has_aligned());
-            writer.code_and(code, value >> low, extra - low);
-            // The second half of the table is empty.
-            let none = ALIGNED * usize::from(!token.has_aligned());
-            writer.code(self.aligned[token.low() + none]);
-        } else {
-            writer.code_and(code, value, extra);
+    fn bits(&self, token: Token) -> (u64, u32) {
+        let (main, low) = (self.main[token.symbol()], self.aligned[token.low()]);
+        let (mut value, mut bits) = (u64::from(main.value), main.bits);
+        if let Some(symbol) = token.length().checked_sub(MIN_LONG) {
+            let (length, extra) = (self.length[symbol], token.extra());
+            value = (value << length.bits | u64::from(length.value)) << extra;
+            bits += length.bits + extra;
         }
+        (
+            (value | token.high()) << low.bits | u64::from(low.value),
+            bits + low.bits,
+        )
     }
 }
 
@@ -177,7 +185,6 @@ struct Write<'a, 'b> {
     coder: &'a BlockCoder,
     writer: &'a mut BitWriter<'b>,
     tokens: &'a [Token],
-    is_aligned: bool,
 }
 
 impl Work for Write<'_, '_> {
@@ -185,18 +192,22 @@ impl Work for Write<'_, '_> {
 
     #[inline(always)]
     fn run<I: Instructions>(self) {
-        if self.is_aligned {
-            self.coder.write_tokens::<true>(self.writer, self.tokens);
-        } else {
-            self.coder.write_tokens::<false>(self.writer, self.tokens);
-        }
+        let Write {
+            coder,
+            writer,
+            tokens,
+        } = self;
+        writer.extend(tokens, |token| coder.bits(token));
     }
 }
 
-/// Codewords and lengths in one word each.
-fn join(lengths: &[u8], scratch: &mut [u32], codes: &mut [u32]) {
+/// Codewords and lengths together.
+fn join(lengths: &[u8], scratch: &mut [u32], fields: &mut [Field]) {
     codewords(lengths, &mut scratch[..lengths.len()]);
-    for ((code, scratch), &length) in codes.iter_mut().zip(scratch).zip(lengths) {
-        *code = *scratch << 8 | u32::from(length);
+    for ((field, value), &length) in fields.iter_mut().zip(scratch).zip(lengths) {
+        *field = Field {
+            value: *value,
+            bits: u32::from(length),
+        };
     }
 }

@@ -240,12 +240,14 @@ impl Part {
         for &length in &self.lengths {
             writer.put(u32::from(length), 4);
         }
-        for &token in &self.tokens[..self.count] {
+        writer.extend(&self.tokens[..self.count], |token| {
             let symbol = (token & 0xff) as u8;
-            let index = usize::from(symbol);
-            writer.add(self.codes[index], u32::from(self.lengths[index]));
-            writer.put(u32::from(token >> 8), extra_bits(symbol));
-        }
+            let (index, extra) = (usize::from(symbol), extra_bits(symbol));
+            (
+                u64::from(self.codes[index]) << extra | u64::from(token >> 8),
+                u32::from(self.lengths[index]) + extra,
+            )
+        });
     }
 }
 

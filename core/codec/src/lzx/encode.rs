@@ -36,8 +36,8 @@ pub struct Compressor {
 
 #[derive(Debug)]
 enum Parser {
-    Lazy(Box<LazyParser<u16>>, Vec<Token>, Splitter),
-    LazyWide(Box<LazyParser<u32>>, Vec<Token>, Splitter),
+    Lazy(Box<LazyParser<u16>>, Box<[Token]>, Splitter),
+    LazyWide(Box<LazyParser<u32>>, Box<[Token]>, Splitter),
     Narrow(Box<Thorough<u16, { 1 << 14 }>>),
     Wide(Box<Thorough<u32, { 1 << 17 }>>),
 }
@@ -64,7 +64,7 @@ impl Compressor {
         let size = chunk_size as usize;
         let parser = if level.0 < FIRST_THOROUGH {
             let (items, splitter) = (
-                Vec::with_capacity(size.min(MAX_BLOCK)),
+                vec![Token::default(); size.min(MAX_BLOCK)].into_boxed_slice(),
                 Splitter::new(Grain::COARSE, order),
             );
             if chunk_size <= 1 << 16 {
@@ -139,7 +139,7 @@ impl Compressor {
 /// Compressing a chunk with the lazy parser.
 struct Lazily<'a, 'b, P: Position> {
     parser: &'a mut LazyParser<P>,
-    items: &'a mut Vec<Token>,
+    items: &'a mut [Token],
     splitter: &'a mut Splitter,
     buffer: &'a [u8],
     size: usize,
@@ -167,11 +167,11 @@ impl<P: Position> Work for Lazily<'_, '_, P> {
         parser.start(size);
         let mut pos = 0;
         while pos < size {
-            items.clear();
-            splitter.start((size - pos).min(MAX_BLOCK));
-            parser.block(window, &buffer[..size], pos, items, splitter);
+            let end = size.min(pos + MAX_BLOCK);
+            splitter.start(end - pos);
+            let count = parser.block(window, pos, end, items, splitter);
             let blocks = splitter.split();
-            let mut rest = items.as_slice();
+            let mut rest = &items[..count];
             for block in 0..blocks {
                 let block = splitter.block(block);
                 let (these, others) = rest.split_at(block.items);

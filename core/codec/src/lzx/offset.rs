@@ -29,6 +29,12 @@ pub(super) const EXTRA: [u8; MAX_SLOTS] = {
     extra
 };
 
+/// The extra bits of a slot but for the lower three, if it has as many.
+pub(super) fn upper_extra(slot: usize) -> u32 {
+    let extra = u32::from(EXTRA[slot]);
+    if extra < 3 { extra } else { extra - 3 }
+}
+
 /// The smallest adjusted offset of each slot.
 pub(super) const BASE: [u32; MAX_SLOTS] = {
     let mut base = [0; MAX_SLOTS];
@@ -73,12 +79,6 @@ impl Recent {
     #[inline(always)]
     pub(super) fn get(self, index: u32) -> u32 {
         (self.0 >> (Self::BITS * index) & Self::MASK) as u32
-    }
-
-    /// All three.
-    #[inline(always)]
-    pub(super) fn all(self) -> [usize; 3] {
-        [0, 1, 2].map(|index| self.get(index) as usize)
     }
 
     /// Whether an offset is in the queue.

@@ -1,18 +1,18 @@
 //! Lazy parsing: take the match at a position unless one of the next two has a better one.
 
-use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 use crate::Level;
-use crate::matchfinder::chain::{ChainFinder, Effort};
+use crate::matchfinder::links::{Chains, Linker, Match};
 use crate::matchfinder::position::Position;
 
-use super::offset::{ADJUST, Recent};
+use super::offset::ADJUST;
 use super::split::Splitter;
-use super::token::Token;
+use super::token::{Frequencies, Token};
 use super::{MAX_MATCH, MIN_MATCH};
 
 /// The largest block.
-pub(super) const MAX_BLOCK: usize = 1 << 16;
+pub(super) const MAX_BLOCK: usize = crate::matchfinder::links::BLOCK;
 
 /// Levels from this one on also look at the position after the next.
 const FIRST_PATIENT: u32 = 23;
@@ -23,19 +23,31 @@ const FAR: usize = 1024;
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct LazyParser<P: Position> {
-    finder: ChainFinder<P>,
-    recent: Recent,
+    linker: Linker<P>,
+    /// The three most recent offsets, newest first.
+    recent: [usize; 3],
     effort: Effort,
+}
+
+/// How hard to look for matches.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    /// Positions to look at.
+    depth: u32,
+    /// The same where a match is in hand already.
+    second: u32,
+    /// A match of this length is good enough.
+    nice: usize,
     is_patient: bool,
 }
 
-/// What could be coded at a position.
+/// A match that could be taken.
 #[derive(Clone, Copy, Debug)]
 struct Choice {
-    /// What it saves, roughly, in sixteenths of a byte; 0 for a literal.
+    /// What it saves, roughly, in sixteenths of a byte.
     worth: i32,
     adjusted: u32,
-    /// Less than [`MIN_MATCH`] for a literal.
+    offset: usize,
     length: usize,
 }
 
@@ -46,166 +58,250 @@ const MARGIN: i32 = 4;
 const LATER_MARGIN: i32 = 16;
 
 impl Choice {
-    const LITERAL: Choice = Choice {
-        worth: 0,
-        adjusted: 0,
-        length: 1,
-    };
-
     #[inline(always)]
-    fn is_literal(self) -> bool {
-        self.length < MIN_MATCH
+    fn explicit(found: Match) -> Choice {
+        let adjusted = found.offset as u32 + ADJUST;
+        let bits = 32 - adjusted.leading_zeros() as i32;
+        Choice {
+            worth: BYTE * found.length as i32 - 3 * bits - 4,
+            adjusted,
+            offset: found.offset,
+            length: found.length,
+        }
+    }
+
+    /// The queue of recent offsets after it.
+    #[inline(always)]
+    fn queue(self, [a, b, c]: [usize; 3]) -> [usize; 3] {
+        // Without branches, since nobody can tell what comes.
+        let second = select_unpredictable(self.adjusted & !2 == 0, b, a);
+        let third = select_unpredictable(self.adjusted < 2, c, b);
+        let third = select_unpredictable(self.adjusted == 2, a, third);
+        [self.offset, second, third]
     }
 }
 
 impl<P: Position> LazyParser<P> {
     pub(super) fn new(level: Level) -> Self {
         let level = level.0;
+        let depth = (level * 4 / 5).max(1);
         LazyParser {
-            finder: ChainFinder::new(),
-            recent: Recent::START,
+            linker: Linker::new(),
+            recent: [1; 3],
             effort: Effort {
-                depth: (level * 6 / 5).max(1),
+                depth,
+                second: depth.div_ceil(2),
                 nice: (level as usize * 3).clamp(8, MAX_MATCH),
+                is_patient: level >= FIRST_PATIENT,
             },
-            is_patient: level >= FIRST_PATIENT,
         }
     }
 
     pub(super) fn memory() -> usize {
-        ChainFinder::<P>::memory()
+        Linker::<P>::memory()
     }
 
+    /// Begins a chunk of `size` bytes.
     pub(super) fn start(&mut self, size: usize) {
-        self.finder.reset(size);
-        self.recent = Recent::START;
+        self.linker.reset(size);
+        self.recent = [1; 3];
     }
 
-    /// Parses one block of `data`, at the start of `window`, from `pos` on.
+    /// Parses `window` from `pos` to `end`, at most [`MAX_BLOCK`] bytes, and gives the segments to `splitter`.
+    /// Returns the number of tokens.
     #[inline(always)]
     pub(super) fn block(
         &mut self,
         window: &P::Window,
-        data: &[u8],
         pos: usize,
-        tokens: &mut Vec<Token>,
+        end: usize,
+        tokens: &mut [Token],
         splitter: &mut Splitter,
-    ) {
-        let size = data.len();
-        let end = size.min(pos + MAX_BLOCK);
+    ) -> usize {
+        let mut block = Block {
+            chains: self.linker.link(window, pos, end),
+            end,
+            effort: self.effort,
+            recent: self.recent,
+        };
+        let (mut at, mut count) = (pos, 0);
+        while at < end {
+            let (size, freqs) = splitter.open();
+            let next = block.segment(at, at + size, &mut tokens[count..], freqs);
+            splitter.close(next.tokens, next.at - at);
+            at = next.at;
+            count += next.tokens;
+        }
+        self.recent = block.recent;
+        count
+    }
+}
+
+/// What is parsed, and with what.
+struct Block<'a, P: Position> {
+    chains: Chains<'a, P>,
+    end: usize,
+    effort: Effort,
+    recent: [usize; 3],
+}
+
+/// Where a segment ends.
+struct Reached {
+    at: usize,
+    /// In it.
+    tokens: usize,
+}
+
+impl<P: Position> Block<'_, P> {
+    /// Parses from `at` to `limit`, or a little further, and counts symbols.
+    #[inline(always)]
+    fn segment(
+        &mut self,
+        mut at: usize,
+        limit: usize,
+        tokens: &mut [Token],
+        freqs: &mut Frequencies,
+    ) -> Reached {
+        let Effort {
+            nice, is_patient, ..
+        } = self.effort;
+        let room = tokens.len();
+        let mut slots = tokens.iter_mut();
         let mut take = |token: Token| {
-            tokens.push(token);
-            splitter.push(token);
+            freqs.count(token, 1);
+            if let Some(slot) = slots.next() {
+                *slot = token;
+            }
         };
-        let full = self.effort;
-        // The queue, unpacked: every position asks for it, and only a match changes it.
-        let mut recent = self.recent.all();
-        let half = Effort {
-            depth: full.depth.div_ceil(2),
-            ..full
-        };
-        let mut at = pos;
+        let window = self.chains.window;
+        let literal = |at: usize| Token::literal(P::load_half(window, P::new(at)) as u8);
         if at == 0 {
-            self.finder.skip(window, 0, 1);
-            take(Token::literal(data[0]));
+            take(literal(0));
             at = 1;
         }
-        while at < end {
-            let mut found = self.choose(window, at, size, end, 2, full, recent);
-            let mut next = at + 1;
-            while found.length < full.nice && next < end {
-                if found.is_literal() {
-                    take(Token::literal(data[at]));
-                    at = next;
-                    found = self.choose(window, at, size, end, 2, full, recent);
-                    next = at + 1;
-                    continue;
-                }
-                // Is the match at the next position better by more than the literal in between costs?
-                let than = found.length.max(3) - 1;
-                let other = self.choose(window, next, size, end, than, half, recent);
-                next += 1;
-                if other.worth > found.worth + MARGIN {
-                    take(Token::literal(data[at]));
-                    at += 1;
-                    found = other;
-                    continue;
-                }
-                if !self.is_patient || found.length == MIN_MATCH || next >= end {
-                    break;
-                }
-                let other = self.choose(window, next, size, end, than, half, recent);
-                next += 1;
-                if other.worth <= found.worth + LATER_MARGIN {
-                    break;
-                }
-                take(Token::literal(data[at]));
-                take(Token::literal(data[at + 1]));
-                at += 2;
-                found = other;
-            }
-            if found.is_literal() {
-                take(Token::literal(data[at]));
-                at = next;
+        while at < limit {
+            let Some(mut found) = self.first(at) else {
+                take(literal(at));
+                at += 1;
                 continue;
+            };
+            while found.length < nice {
+                // Is the match at the next position better by more than the literal in between costs?
+                if let Some(better) = self.next(at + 1, found, MARGIN) {
+                    take(literal(at));
+                    at += 1;
+                    found = better;
+                    continue;
+                }
+                if !is_patient || found.length == MIN_MATCH {
+                    break;
+                }
+                let Some(better) = self.next(at + 2, found, LATER_MARGIN) else {
+                    break;
+                };
+                take(literal(at));
+                take(literal(at + 1));
+                at += 2;
+                found = better;
             }
             take(Token::matching(found.adjusted, found.length));
-            self.recent = self.recent.after(found.adjusted);
-            recent = self.recent.all();
+            self.recent = found.queue(self.recent);
             at += found.length;
-            self.finder.skip(window, next, at - next);
+        }
+        Reached {
+            at,
+            tokens: room - slots.len(),
         }
     }
 
-    /// The best to do at `pos`.
-    #[allow(clippy::too_many_arguments, reason = "inner loop")]
+    /// The best match at `pos`, if any.
     #[inline(always)]
-    fn choose(
-        &mut self,
-        window: &P::Window,
-        pos: usize,
-        size: usize,
-        end: usize,
-        than: usize,
-        effort: Effort,
-        recent: [usize; 3],
-    ) -> Choice {
-        let most = (end - pos).min(MAX_MATCH);
-        let found = self.finder.find(window, pos, than, most, effort);
-        let mut best = Choice::LITERAL;
-        // Offsets beyond the window's limit occur at the very end of a full one.
-        let is_near = (found.length > 3) | (found.offset <= FAR);
-        if (found.offset != 0) & (found.length > 2) & is_near & (found.offset + 3 <= size.max(8)) {
-            let adjusted = found.offset as u32 + ADJUST;
-            let bits = 32 - adjusted.leading_zeros() as i32;
-            best = Choice {
-                worth: BYTE * found.length as i32 - 3 * bits - 4,
-                adjusted,
-                length: found.length,
-            };
+    fn first(&self, pos: usize) -> Option<Choice> {
+        let word = P::load(self.chains.window, P::new(pos));
+        let three = self.chains.three(pos, word);
+        let differ = self.differences(pos, word);
+        let is_repeated = agree(differ, MIN_MATCH as i32);
+        if three.is_none() & !is_repeated {
+            return None;
         }
-        let word = P::load(window, P::new(pos));
-        let differ = recent.map(|offset| P::load(window, P::new(pos.wrapping_sub(offset))) ^ word);
-        if differ.map(|differ| differ & 0xffff == 0) == [false; 3] {
-            return best;
+        let most = (self.end - pos).min(MAX_MATCH);
+        let mut best = None;
+        if let Some(offset) = three {
+            let Effort { nice, depth, .. } = self.effort;
+            let is_near = (offset <= FAR) & (most >= 3);
+            best = self
+                .chains
+                .longer(pos, 3, most, nice, depth)
+                .or(is_near.then_some(Match { length: 3, offset }))
+                .map(Choice::explicit);
         }
-        for (index, (offset, differ)) in recent.into_iter().zip(differ).enumerate() {
-            if differ & 0xffff != 0 || offset > pos {
-                continue;
-            }
-            let mut length = (differ | 1 << 63).trailing_zeros() as usize / 8;
-            if length == 7 {
-                length = P::match_length(window, pos, pos - offset, 7, most);
-            }
-            let length = length.min(most);
-            if length >= MIN_MATCH && BYTE * length as i32 > best.worth {
-                best = Choice {
-                    worth: BYTE * length as i32,
-                    adjusted: index as u32,
-                    length,
-                };
-            }
+        if is_repeated {
+            let floor = best.map_or(BYTE, |best| best.worth.max(BYTE));
+            best = self.repeated(pos, most, differ, floor).or(best);
         }
         best
     }
+
+    /// The best match at `pos` if it is worth more than another by more than `margin`.
+    #[inline(always)]
+    fn next(&self, pos: usize, than: Choice, margin: i32) -> Option<Choice> {
+        if pos >= self.end {
+            return None;
+        }
+        let Effort { nice, second, .. } = self.effort;
+        let most = (self.end - pos).min(MAX_MATCH);
+        let mut floor = (than.worth + margin).max(BYTE);
+        let found = self
+            .chains
+            .longer(pos, than.length.max(4) - 1, most, nice, second)
+            .map(Choice::explicit)
+            .filter(|found| found.worth > floor);
+        if let Some(found) = found {
+            floor = found.worth;
+        }
+        let word = P::load(self.chains.window, P::new(pos));
+        self.repeated(pos, most, self.differences(pos, word), floor)
+            .or(found)
+    }
+
+    /// How the eight bytes at `pos` differ from those at the recent offsets.
+    #[inline(always)]
+    fn differences(&self, pos: usize, word: u64) -> [u64; 3] {
+        self.recent
+            .map(|offset| P::load(self.chains.window, P::new(pos.wrapping_sub(offset))) ^ word)
+    }
+
+    /// The longest match at a recent offset if it is worth more than `floor`, [`BYTE`] or more.
+    #[inline(always)]
+    fn repeated(&self, pos: usize, most: usize, differ: [u64; 3], floor: i32) -> Option<Choice> {
+        if !agree(differ, floor / BYTE + 1) {
+            return None;
+        }
+        let (mut length, mut adjusted, mut offset) = (0, 0, 0);
+        for ((index, differ), recent) in (0..).zip(differ).zip(self.recent) {
+            let other = (differ | 1 << 63).trailing_zeros() as usize / 8;
+            let is_longer = other > length;
+            adjusted = select_unpredictable(is_longer, index, adjusted);
+            offset = select_unpredictable(is_longer, recent, offset);
+            length = select_unpredictable(is_longer, other, length);
+        }
+        if length == 7 {
+            length = P::match_length(self.chains.window, pos, pos - offset, 7, most);
+        }
+        let length = length.min(most);
+        let worth = BYTE * length as i32;
+        (worth > floor).then_some(Choice {
+            worth,
+            adjusted,
+            offset,
+            length,
+        })
+    }
+}
+
+/// Whether one of the differences is none in the first so many bytes, or in eight if it is more.
+#[inline(always)]
+fn agree(differ: [u64; 3], bytes: i32) -> bool {
+    let mask = u64::MAX >> (64 - 8 * bytes.min(8));
+    (differ[0] & mask == 0) | (differ[1] & mask == 0) | (differ[2] & mask == 0)
 }

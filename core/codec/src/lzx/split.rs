@@ -120,12 +120,26 @@ impl Splitter {
         self.open.items += 1;
         self.open.bytes += token.length();
         if self.open.bytes >= self.target {
-            self.close();
+            self.close_if_enough();
         }
     }
 
+    /// How many bytes the next segment should have, and where to count its symbols, before it is closed.
+    pub(super) fn open(&mut self) -> (usize, &mut Frequencies) {
+        let is_last = self.rest < self.target + self.grain.least;
+        let bytes = if is_last { self.rest } else { self.target };
+        (bytes, &mut self.open.freqs)
+    }
+
+    /// Ends a segment whose symbols were counted.
+    pub(super) fn close(&mut self, items: usize, bytes: usize) {
+        self.open.items = items;
+        self.open.bytes = bytes;
+        self.seal();
+    }
+
     /// Ends a segment, unless what is left would be too small for one.
-    fn close(&mut self) {
+    fn close_if_enough(&mut self) {
         if self.rest >= self.open.bytes + self.grain.least {
             self.seal();
         }
