@@ -14,9 +14,8 @@ use alloc::vec;
 
 use super::position::Position;
 
-/// Sizes of the tables: for hashes of three and of four bytes.
-const HEADS3: usize = 1 << 15;
-const HEADS4: usize = 1 << 17;
+/// The size of a table of newest positions.
+const HEADS: usize = 1 << 17;
 
 /// The most positions that are linked at a time.
 pub(crate) const BLOCK: usize = 1 << 16;
@@ -31,12 +30,13 @@ pub(crate) struct Match {
 /// Makes the chains of a chunk.
 #[derive(Debug)]
 pub(crate) struct Linker<P: Position> {
-    head3: Box<[P; HEADS3]>,
-    head4: Box<[P; HEADS4]>,
+    /// By hashes of three and of four bytes.
+    head3: Box<[P; HEADS]>,
+    head4: Box<[P; HEADS]>,
     links: Box<P::Links>,
     threes: Box<[P; BLOCK]>,
-    mask3: usize,
-    mask4: usize,
+    /// Bits cut off the hash of four bytes; that of three has one less.
+    shift: u32,
 }
 
 fn table<P: Position, const N: usize>() -> Box<[P; N]> {
@@ -54,23 +54,21 @@ impl<P: Position> Linker<P> {
             head4: table(),
             links: P::links(),
             threes: table(),
-            mask3: 0,
-            mask4: 0,
+            shift: 0,
         }
     }
 
     /// Bytes that [`Linker::new`] allocates.
     pub(crate) fn memory() -> usize {
-        size_of::<P>() * (HEADS3 + HEADS4 + P::WINDOW + BLOCK)
+        size_of::<P>() * (2 * HEADS + P::WINDOW + BLOCK)
     }
 
     /// Forgets everything; the next window has `size` bytes.
     pub(crate) fn reset(&mut self, size: usize) {
-        let slots = 1 << (usize::BITS - size.leading_zeros()).max(10);
-        self.mask3 = slots.min(HEADS3) - 1;
-        self.mask4 = slots.min(HEADS4) - 1;
-        self.head3[..=self.mask3].fill(P::default());
-        self.head4[..=self.mask4].fill(P::default());
+        let bits = (usize::BITS - size.leading_zeros()).clamp(10, HEADS.ilog2());
+        self.shift = u32::BITS - bits;
+        self.head3[..1 << (bits - 1)].fill(P::default());
+        self.head4[..1 << bits].fill(P::default());
     }
 
     /// Links the positions from `pos` to `end`, at most [`BLOCK`] and next to those before.
@@ -82,14 +80,15 @@ impl<P: Position> Linker<P> {
         end: usize,
     ) -> Chains<'a, P> {
         const FACTOR: u32 = 0x9e37_79b1;
-        let (mask3, mask4) = (self.mask3, self.mask4);
+        let (head3, head4) = (&mut *self.head3, &mut *self.head4);
+        let shift = self.shift;
         for at in pos..end {
             let new = P::new(at);
             let word = P::load_half(window, new);
-            let h3 = (word << 8).wrapping_mul(FACTOR) >> (32 - HEADS3.ilog2());
-            let h4 = word.wrapping_mul(FACTOR) >> (32 - HEADS4.ilog2());
-            let three = core::mem::replace(&mut self.head3[h3 as usize & mask3], new);
-            let four = core::mem::replace(&mut self.head4[h4 as usize & mask4], new);
+            let h3 = (word << 8).wrapping_mul(FACTOR) >> shift >> 1;
+            let h4 = word.wrapping_mul(FACTOR) >> shift;
+            let three = core::mem::replace(&mut head3[h3 as usize % HEADS], new);
+            let four = core::mem::replace(&mut head4[h4 as usize % HEADS], new);
             self.threes[at % BLOCK] = three;
             new.link(&mut self.links, four);
         }
