@@ -25,6 +25,17 @@ pub(super) fn came(way: Way) -> Last {
     way.to_bits() as u32 & (UNIT as u32 - 1)
 }
 
+/// By length, what makes other lengths unattractive.
+static ONLY: [[Step; NEAR]; NEAR + 1] = {
+    let mut only = [[NEVER; NEAR]; NEAR + 1];
+    let mut length = 1;
+    while length <= NEAR {
+        only[length][length - 1] = 0.0;
+        length += 1;
+    }
+    only
+};
+
 /// By length, what makes greater lengths unattractive.
 static BEYOND: [[Step; NEAR]; NEAR + 1] = {
     let mut beyond = [[NEVER; NEAR]; NEAR + 1];
@@ -238,6 +249,12 @@ impl Ahead {
             step(6),
         ];
         self.lower(base, steps);
+    }
+
+    /// Tries a way to the position `length` ahead.
+    #[inline(always)]
+    pub(super) fn lower_one(&mut self, way: Way, length: usize) {
+        self.lower(way, ONLY[length]);
     }
 
     /// Tries a recent offset with all lengths up to `length`.

@@ -10,7 +10,7 @@ use crate::cpu::{Instructions, Processor, Work};
 use crate::entropy::{BIT, quick_log2};
 use crate::matchfinder::tables::NEAR;
 
-use super::offset::EXTRA;
+use super::offset::{self, ADJUST, EXTRA};
 use super::token::{Frequencies, Token};
 use super::{ALIGNED, HEADERS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
 
@@ -47,6 +47,10 @@ pub(super) struct Model {
 pub(super) type Last = u32;
 /// An explicit offset. Which one, the position the item starts at and the length tell.
 pub(super) const EXPLICIT: u32 = 3;
+
+/// Added for an item of several parts, see [`super::resume`]; the rest then says what sort the first
+/// match is of, and the length of all parts together.
+pub(super) const RESUMED: Last = 1 << 11;
 
 /// Makes one of its parts.
 #[inline(always)]
@@ -100,6 +104,23 @@ impl Model {
         self.freqs = Frequencies::ZERO;
         self.freqs.count_all(tokens);
         self.update();
+    }
+
+    /// An explicit match of up to [`NEAR`] bytes, without the low bits of an aligned block.
+    #[inline(always)]
+    pub(super) fn near(&self, offset: usize, length: usize) -> Step {
+        let slot = offset::slot(offset as u32 + ADJUST);
+        self.near[(slot * HEADERS + length - MIN_MATCH) % LANES]
+    }
+
+    /// A match at the most recent offset; no bytes cost nothing.
+    #[inline(always)]
+    pub(super) fn again(&self, length: usize) -> Step {
+        match length {
+            0 => 0.0,
+            1..=NEAR => self.recent[0][length - 1],
+            _ => self.far[0] + self.length[length],
+        }
     }
 
     /// Counts an item chosen, which takes effect at the next [`Model::update`].

@@ -10,6 +10,8 @@
 //! bytes, is tried all at once and without a branch ([`Ahead`]), whether there are such matches or not:
 //! finding out would take longer, since no processor can guess it.
 //!
+//! What this misses most are tried as items of several parts ([`super::resume`]).
+//!
 //! Much of the rest would be in vain, within long matches above all, and is left out:
 //!
 //! * A long explicit match at a recent offset: the recent offset is cheaper, or would be if it were
@@ -29,17 +31,17 @@ use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::{Lanes, MatchCache, NEAR};
 
 use super::ahead::{Ahead, START, UNREACHED, Way, came};
-use super::cost::{EXPLICIT, Model, Step, UNIT, last, last_length};
-use super::offset::{self, ADJUST, Recent};
+use super::cost::{EXPLICIT, Last, Model, RESUMED, Step, UNIT, last, last_length};
+use super::far::{Far, aligned_index, lower};
+use super::offset::{ADJUST, Recent};
+use super::resume::{Gap, Resumed, Tail};
 use super::token::Token;
-use super::{ALIGNED, MAX_MATCH, MIN_MATCH};
+use super::{MAX_MATCH, MIN_MATCH};
 
 /// The queue of each position is needed as long as a match can reach.
 const RING: usize = 512;
 /// Elements from a position to the end of the longest match, and what is ahead of that.
 const REACH: usize = MAX_MATCH + 1 + 2 * NEAR;
-/// How many lengths of a long match are tried, from the longest down.
-const LAST: usize = 16;
 /// What any match costs at least, for the sake of comparison with the cover.
 const LEAST_MATCH: Step = (3 * BIT as u64 * UNIT) as f64;
 
@@ -60,6 +62,9 @@ pub(super) struct OptimalParser {
     /// The cheapest way to each position of the block.
     ways: Vec<Way>,
     ring: [Recent; RING],
+    /// By position, the items of several parts that start there: those that start with the most recent
+    /// offset or a literal, and those with an explicit one.
+    resumed: Vec<[Resumed; 2]>,
     processor: Processor,
 }
 
@@ -69,13 +74,14 @@ impl OptimalParser {
         OptimalParser {
             ways: vec![UNREACHED; size + REACH],
             ring: [Recent::START; RING],
+            resumed: vec![[Resumed::default(); 2]; size],
             processor: Processor::detect(),
         }
     }
 
     /// Bytes that [`OptimalParser::new`] allocates.
     pub(super) fn memory(size: usize) -> usize {
-        8 * (size + REACH)
+        size_of::<Way>() * (size + REACH) + size_of::<[Resumed; 2]>() * size
     }
 
     /// Parses `block`, a range of the window, entered with the queue `recent`: sets `tokens`, and
@@ -176,7 +182,11 @@ impl OptimalParser {
                 + ADJUST;
             let mut adjusted = select_unpredictable(item >> 9 == EXPLICIT, lane, item >> 9);
             if item > last(EXPLICIT, NEAR) {
-                adjusted = cache.far_offset(start + from, length) + ADJUST;
+                let (kind, first) = self.first(item, from);
+                adjusted = match kind {
+                    EXPLICIT => cache.offset(start + from, first) + ADJUST,
+                    index => index,
+                };
             }
             let queue = self.ring[from % RING].after(adjusted);
             self.ring[at % RING] = queue;
@@ -189,12 +199,29 @@ impl OptimalParser {
             if cover > at && base + LEAST_MATCH >= cover_cost {
                 served = cover - at;
             }
+            let explicit = (entry & 511) as usize;
             if served < NEAR {
                 let indices = P::slot_rows(lanes);
                 if IS_ALIGNED {
                     ahead.relax_aligned(base, literal, model, indices, P::low_rows(lanes));
                 } else {
                     ahead.relax(base, literal, &model.near, indices);
+                }
+                if explicit.wrapping_sub(MIN_MATCH) <= NEAR - MIN_MATCH {
+                    let offset = lane_offset(lanes, explicit) as usize;
+                    let differ = P::load(window, P::new(pos + explicit))
+                        ^ P::load(window, P::new(pos + explicit - offset));
+                    if let Some(gap) = Gap::find(differ, 0)
+                        && let Some(tail) =
+                            gap.tail::<P>(window, model, pos, offset, explicit, size - at)
+                    {
+                        let mut way = base + model.near(offset, explicit);
+                        if IS_ALIGNED {
+                            way += model.aligned[aligned_index(P::new(offset))];
+                        }
+                        self.resumed[at][1] = tail.resumed;
+                        self.go_on(&mut ahead, at, way, tail);
+                    }
                 }
             } else {
                 ahead.relax_literal(base, literal);
@@ -205,27 +232,41 @@ impl OptimalParser {
                 let from = pos.wrapping_sub(queue.get(index) as usize);
                 P::load(window, P::new(from)) ^ word
             });
-            if differ.map(|differ| differ & 0xffff == 0) != [false; 3] {
-                // The most recent offset after a match: had that match been longer, it would have been
-                // cheaper.
-                let first = usize::from(length > 1);
-                for (index, differ) in differ.into_iter().enumerate().skip(first) {
-                    let offset = queue.get(index as u32) as usize;
-                    if differ & 0xffff != 0 || offset > pos {
-                        continue;
-                    }
-                    let length = differ.trailing_zeros() as usize / 8;
-                    ahead.relax_row(base, &model.recent[index], length);
-                    if length == NEAR {
-                        let mut far = self.far(model, at, base, served, size);
-                        longest = longest.max(far.recent::<P>(window, pos, offset, index));
-                    }
+            let agree = (differ[0].trailing_zeros() / 8) as usize;
+            // Behind a literal, a match at the most recent offset comes first; behind a match, a literal does.
+            let first = if length > 1 { 0 } else { agree };
+            let offset = queue.get(0) as usize;
+            if let Some(gap) = Gap::find(differ[0], first % NEAR)
+                && (length > 1) == (agree < MIN_MATCH)
+                && agree < NEAR
+                && offset <= pos
+                && let Some(tail) = gap.tail::<P>(window, model, pos, offset, first, size - at)
+            {
+                let way = base + model.again(first);
+                self.resumed[at][0] = tail.resumed;
+                self.go_on(&mut ahead, at, way, tail);
+            }
+            // The most recent offset after a match: had that match been longer, it would have been cheaper.
+            let hit = |index: usize| u32::from(differ[index] & 0xffff == 0) << index;
+            let mut hits = (hit(0) | hit(1) | hit(2)) & !u32::from(length > 1);
+            while hits != 0 {
+                let index = hits.trailing_zeros() as usize;
+                hits &= hits - 1;
+                let offset = queue.get(index as u32) as usize;
+                if offset > pos {
+                    continue;
+                }
+                let length = differ[index].trailing_zeros() as usize / 8;
+                ahead.relax_row(base, &model.recent[index], length);
+                if length == NEAR {
+                    let mut far = self.far(model, at, base, served, size);
+                    longest = longest.max(far.recent::<P>(window, pos, offset, index));
                 }
             }
-            let explicit = (entry & 511) as usize;
             if explicit > NEAR {
                 let mut far = self.far(model, at, base, served, size);
-                let tried = far.explicit::<P, IS_ALIGNED>(cache.long(entry), queue, explicit);
+                let tried =
+                    far.explicit::<P, IS_ALIGNED>(window, pos, cache.long(entry), queue, explicit);
                 longest = longest.max(tried);
             }
             if longest > NEAR {
@@ -248,6 +289,17 @@ impl OptimalParser {
         stretch.at = at;
     }
 
+    /// Tries an item of several parts, given the way to its second.
+    #[inline(always)]
+    fn go_on(&mut self, ahead: &mut Ahead, at: usize, way: Way, tail: Tail) {
+        let way = way + tail.step;
+        if tail.total <= NEAR {
+            ahead.lower_one(way, tail.total);
+        } else {
+            lower(&mut self.ways[at + tail.total], way);
+        }
+    }
+
     /// What it takes to try long matches at a position.
     #[inline(always)]
     fn far<'a>(
@@ -260,6 +312,7 @@ impl OptimalParser {
     ) -> Far<'a> {
         Far {
             ways: &mut self.ways[at..],
+            resumed: &mut self.resumed[at][1],
             model,
             base,
             served,
@@ -280,7 +333,7 @@ impl OptimalParser {
     ) {
         let mut at = range.end;
         while at > range.start {
-            model.learn(self.step_back(cache, data, start, &mut at));
+            self.step_back(cache, data, start, &mut at, |token| model.learn(token));
         }
         model.update();
     }
@@ -296,12 +349,13 @@ impl OptimalParser {
         tokens.clear();
         let mut at = data.len();
         while at > 0 {
-            tokens.push(self.step_back(cache, data, start, &mut at));
+            self.step_back(cache, data, start, &mut at, |token| tokens.push(token));
         }
         tokens.reverse();
     }
 
-    /// Moves `at` back over the item that the cheapest way to it ends with.
+    /// Moves `at` back over the item that the cheapest way to it ends with, and gives its parts, the last
+    /// first.
     #[inline(always)]
     fn step_back<P: Position>(
         &self,
@@ -309,19 +363,46 @@ impl OptimalParser {
         data: &[u8],
         start: usize,
         at: &mut usize,
-    ) -> Token {
+        mut take: impl FnMut(Token),
+    ) {
         let last = came(self.ways[*at]);
         let length = last_length(last);
         *at = at.saturating_sub(length.max(1));
         if length <= 1 {
-            return Token::literal(data[*at]);
+            return take(Token::literal(data[*at]));
         }
-        let adjusted = match last >> 9 {
-            EXPLICIT if length > NEAR => cache.far_offset(start + *at, length) + ADJUST,
-            EXPLICIT => lane_offset(cache.lanes(start + *at), length) + ADJUST,
+        let (kind, first) = self.first(last, *at);
+        if first < length {
+            let literals = first..first + self.resumed(kind, *at).literals();
+            take(Token::matching(0, length - literals.end));
+            for i in literals.rev() {
+                take(Token::literal(data[*at + i]));
+            }
+            if first == 0 {
+                return;
+            }
+        }
+        let adjusted = match kind {
+            EXPLICIT => cache.offset(start + *at, first) + ADJUST,
             index => index,
         };
-        Token::matching(adjusted, length)
+        take(Token::matching(adjusted, first));
+    }
+
+    /// The kind and the length of the first match of an item that starts at `from`.
+    #[inline(always)]
+    fn first(&self, item: Last, from: usize) -> (u32, usize) {
+        let kind = item >> 9 & EXPLICIT;
+        match item {
+            RESUMED.. => (kind, self.resumed(kind, from).first()),
+            _ => (kind, last_length(item)),
+        }
+    }
+
+    /// The item of several parts that starts at `from`, the first of this kind.
+    #[inline(always)]
+    fn resumed(&self, kind: u32, from: usize) -> Resumed {
+        self.resumed[from][usize::from(kind == EXPLICIT)]
     }
 }
 
@@ -367,84 +448,4 @@ struct Stretch {
 #[inline(always)]
 fn lane_offset<P: Position>(lanes: &Lanes<P>, length: usize) -> u32 {
     lanes[length.wrapping_sub(MIN_MATCH) % NEAR].get() as u32
-}
-
-/// Where the model has the cost of the low bits of an offset.
-#[inline(always)]
-fn aligned_index<P: Position>(offset: P) -> usize {
-    let adjusted = offset.get() + ADJUST as usize;
-    adjusted % ALIGNED + if adjusted >= 2 * ALIGNED { ALIGNED } else { 0 }
-}
-
-/// Trying what is longer than [`NEAR`].
-struct Far<'a> {
-    /// The ways to this position and those after it.
-    ways: &'a mut [Way],
-    model: &'a Model,
-    /// The way to this position, without an item.
-    base: Way,
-    /// Lengths up to this need not be tried.
-    served: usize,
-    /// The longest possible match.
-    room: usize,
-    /// The longest tried.
-    longest: usize,
-}
-
-impl Far<'_> {
-    /// Finds the length of a match at a recent offset, [`NEAR`] bytes of which are known, and tries it.
-    /// Returns the length.
-    #[inline(never)]
-    fn recent<P: Position>(
-        &mut self,
-        window: &P::Window,
-        pos: usize,
-        offset: usize,
-        index: usize,
-    ) -> usize {
-        let length = P::match_length(window, pos, pos - offset, NEAR, self.room);
-        self.relax(self.base + self.model.far[index], self.served, length);
-        length
-    }
-
-    /// Tries explicit matches, up to the one of length `last`. Returns the greatest length tried.
-    #[inline(never)]
-    fn explicit<P: Position, const IS_ALIGNED: bool>(
-        &mut self,
-        matches: &[u32],
-        queue: Recent,
-        last: usize,
-    ) -> usize {
-        let mut served = self.served;
-        for &found in matches {
-            let (length, offset) = ((found & 511) as usize, found >> 9);
-            if !queue.contains(offset) {
-                let mut tag = self.base + self.model.far[offset::slot(offset + ADJUST)];
-                if IS_ALIGNED {
-                    tag += self.model.aligned[aligned_index(P::new(offset as usize))];
-                }
-                self.relax(tag, served, length.min(self.room));
-            }
-            served = served.max(length);
-            if length >= last {
-                break;
-            }
-        }
-        self.longest
-    }
-
-    /// Tries the last lengths of a match, above `served`.
-    #[inline(always)]
-    fn relax(&mut self, tag: Way, served: usize, length: usize) {
-        self.longest = self.longest.max(length);
-        let from = (served.max(NEAR) + 1).max((length + 1).saturating_sub(LAST));
-        if from > length || length > MAX_MATCH {
-            return;
-        }
-        let ways = self.ways[from..=length].iter_mut();
-        for (way, step) in ways.zip(&self.model.length[from..=length]) {
-            let other = tag + step;
-            *way = if other < *way { other } else { *way };
-        }
-    }
 }

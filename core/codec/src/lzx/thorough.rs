@@ -28,23 +28,9 @@ pub(super) struct Thorough<P: Position, const N: usize> {
     parser: OptimalParser,
     model: Model,
     tokens: Vec<Token>,
-    text: Work,
-    other: Work,
-    passes: u32,
-}
-
-/// How hard to work on a chunk.
-#[derive(Clone, Copy, Debug)]
-struct Work {
     effort: Effort,
     manner: Manner,
-}
-
-/// Whether a chunk looks like text. Programs have fewer and shorter matches: there is more to gain and
-/// less to do.
-fn is_text(data: &[u8]) -> bool {
-    let rare = data.iter().filter(|&byte| !(9..127).contains(byte)).count();
-    rare < data.len() / 8
+    passes: u32,
 }
 
 impl<P: Position, const N: usize> Thorough<P, N> {
@@ -58,11 +44,17 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             _ if P::WINDOW > 1 << 17 => (70 + level as usize).min(MAX_MATCH),
             _ => (2 * level.max(50) as usize - 16).min(MAX_MATCH),
         };
-        let text = Work {
+        Thorough {
+            finder: TableFinder::new(size),
+            cache: MatchCache::new(segment),
+            splitter: Splitter::new(Grain::FINE, window_order(chunk_size)),
+            parser: OptimalParser::new(segment),
+            model: Model::new(offset::slots(window_order(chunk_size))),
+            tokens: Vec::with_capacity(segment),
             effort: Effort {
                 breadth: match level {
-                    ..45 => Breadth::Newest,
-                    45..=50 => Breadth::Most,
+                    ..=50 => Breadth::Few,
+                    51..60 => Breadth::Most,
                     _ => Breadth::All,
                 },
                 depth: match level {
@@ -82,29 +74,6 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                     50..60 => (level as usize - 50) * 3,
                     _ => 0,
                 },
-            },
-        };
-        Thorough {
-            finder: TableFinder::new(size),
-            cache: MatchCache::new(segment),
-            splitter: Splitter::new(Grain::FINE, window_order(chunk_size)),
-            parser: OptimalParser::new(segment),
-            model: Model::new(offset::slots(window_order(chunk_size))),
-            tokens: Vec::with_capacity(segment),
-            text,
-            other: match level {
-                // In large windows it would take too long.
-                50..60 if P::WINDOW <= 1 << 17 => Work {
-                    effort: Effort {
-                        breadth: Breadth::All,
-                        ..text.effort
-                    },
-                    manner: Manner {
-                        warm_up: text.manner.warm_up.max(25),
-                        ..text.manner
-                    },
-                },
-                _ => text,
             },
             passes: match level {
                 ..60 => 1,
@@ -138,16 +107,13 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let Some(window) = P::window(buffer) else {
             return;
         };
-        let Work { effort, manner } = match is_text(&buffer[..size]) {
-            true => self.text,
-            false => self.other,
-        };
-        self.finder.reset(size, effort.breadth);
+        self.finder.reset(size, self.effort.breadth);
         let mut recent = Recent::START;
         let mut pos = 0;
         while pos < size {
             let end = size.min(pos + SEGMENT);
-            self.finder.fill(window, pos, end, effort, &mut self.cache);
+            self.finder
+                .fill(window, pos, end, self.effort, &mut self.cache);
             self.splitter.start(end - pos);
             seed::parse(
                 window,
@@ -166,7 +132,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                 let data = &buffer[range.clone()];
                 let mut after = recent;
                 for pass in 0..self.passes {
-                    let mut manner = manner;
+                    let mut manner = self.manner;
                     if pass > 0 {
                         self.model.seed_tokens(&self.tokens);
                         manner.interval = usize::MAX;

@@ -43,11 +43,11 @@ const GOOD: usize = 32;
 /// Which positions of the buckets to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Breadth {
-    /// The newest of each bucket, and all with eight bytes.
-    Newest,
-    /// All but those with five bytes.
+    /// The newest three with four bytes, one with six, two with eight.
+    Few,
+    /// The four with four bytes, two with six, four with eight.
     Most,
-    /// All.
+    /// Also the four with five bytes.
     All,
 }
 
@@ -167,6 +167,16 @@ impl<P: Position> MatchCache<P> {
         let mut matches = self.long(self.longs[pos - self.base]).iter();
         let first = matches.find(|&&found| (found & 511) as usize >= length);
         first.map_or(1, |found| found >> 9)
+    }
+
+    /// The smallest offset at `pos` of a match of at least `length` bytes, at least 2.
+    #[inline(always)]
+    pub(crate) fn offset(&self, pos: usize, length: usize) -> u32 {
+        if length > NEAR {
+            self.far_offset(pos, length)
+        } else {
+            self.lanes(pos)[length.wrapping_sub(2) % NEAR].get() as u32
+        }
     }
 
     /// The longest match at `pos` and its offset; the length is less than 2 if there is none.
@@ -290,7 +300,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 
     /// The same for one breadth.
     #[inline(always)]
-    fn fill_from<I: Instructions, const NEWEST: bool, const ALL: bool>(
+    fn fill_from<I: Instructions, const FEW: bool, const ALL: bool>(
         &mut self,
         window: &P::Window,
         start: usize,
@@ -320,7 +330,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             let index = pos - start;
             let ahead = self.slots::<I, ALL>(window, P::new(pos + 1));
             let candidates = self.insert::<ALL>(core::mem::replace(&mut slots, ahead), P::new(pos));
-            let (these, longest) = nearest::<P, I, NEWEST, ALL>(window, P::new(pos), &candidates);
+            let (these, longest) = nearest::<P, I, FEW, ALL>(window, P::new(pos), &candidates);
             lanes[index] = these;
             longs[index] = longest as u32;
             pos += 1;
@@ -450,7 +460,7 @@ impl<P: Position, const N: usize> Work for Fill<'_, P, N> {
             cache,
         } = self;
         match effort.breadth {
-            Breadth::Newest => {
+            Breadth::Few => {
                 finder.fill_from::<I, true, false>(window, start, end, effort, cache);
             }
             Breadth::Most => {
@@ -465,30 +475,29 @@ impl<P: Position, const N: usize> Work for Fill<'_, P, N> {
 
 /// The lanes of a position, and the length of the longest match up to [`NEAR`].
 #[inline(always)]
-fn nearest<P: Position, I: Instructions, const NEWEST: bool, const ALL: bool>(
+fn nearest<P: Position, I: Instructions, const FEW: bool, const ALL: bool>(
     window: &P::Window,
     pos: P,
     candidates: &Candidates<P>,
 ) -> (Lanes<P>, usize) {
-    let none = P::Nearest::<I>::none();
     let [two, three] = candidates.single;
     let [four, six, eight] = candidates.several;
-    let lanes = if NEWEST {
-        let newest = P::bucket([two, three, P::all(four)[0], P::all(six)[0]]);
-        let lanes = with::<P, I>(none, window, pos, newest);
-        with::<P, I>(lanes, window, pos, eight)
+    let [a, b, c, _] = P::all(four);
+    let [d, e, ..] = P::all(six);
+    let [f, g, ..] = P::all(eight);
+    let mut lanes = P::Nearest::<I>::none();
+    let buckets = if FEW {
+        [P::bucket([two, three, a, b]), P::bucket([c, d, f, g])]
     } else {
-        let newest = P::bucket([two, three, P::default(), P::default()]);
-        let lanes = with::<P, I>(none, window, pos, newest);
-        let lanes = with::<P, I>(lanes, window, pos, four);
-        let lanes = with::<P, I>(lanes, window, pos, six);
-        with::<P, I>(lanes, window, pos, eight)
+        lanes = with::<P, I>(lanes, window, pos, eight);
+        [P::bucket([two, three, d, e]), four]
     };
-    let lanes = if ALL {
-        with::<P, I>(lanes, window, pos, candidates.five)
-    } else {
-        lanes
-    };
+    if ALL {
+        lanes = with::<P, I>(lanes, window, pos, candidates.five);
+    }
+    for bucket in buckets {
+        lanes = with::<P, I>(lanes, window, pos, bucket);
+    }
     lanes.offsets(pos)
 }
 

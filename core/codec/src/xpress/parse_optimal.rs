@@ -114,7 +114,7 @@ impl OptimalParser {
             chosen: vec![0; size],
             effort: Effort {
                 breadth: match level {
-                    ..75 => Breadth::Newest,
+                    ..75 => Breadth::Few,
                     75..95 => Breadth::Most,
                     _ => Breadth::All,
                 },
