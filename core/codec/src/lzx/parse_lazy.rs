@@ -53,8 +53,10 @@ struct Choice {
 
 /// What a byte is worth.
 const BYTE: i32 = 16;
+/// What more a match at a recent offset is worth: the offset stays at hand.
+const REPEATED: i32 = 8;
 /// By how much the next match must be better, and that after it.
-const MARGIN: i32 = 4;
+const MARGIN: i32 = 8;
 const LATER_MARGIN: i32 = 16;
 
 impl Choice {
@@ -289,7 +291,7 @@ impl<P: Position> Block<'_, P> {
             length = P::match_length(self.chains.window, pos, pos - offset, 7, most);
         }
         let length = length.min(most);
-        let worth = BYTE * length as i32;
+        let worth = BYTE * length as i32 + REPEATED;
         (worth > floor).then_some(Choice {
             worth,
             adjusted,
