@@ -93,8 +93,9 @@ pub(super) struct Costs {
     pub(super) lz: SourceCosts,
     pub(super) delta: SourceCosts,
     pub(super) literal: [i32; 256],
-    /// Length codeword and extra bits; index 0 is not used.
-    pub(super) length: [i32; MAX_COSTED + 1],
+    /// Length codeword and extra bits in the upper half, the length itself in the lower. So one addition
+    /// makes a way as the parser keeps it. Index 0 is not used.
+    pub(super) lengths: [u64; MAX_COSTED + 1],
     pub(super) lz_offset: [i32; OFFSET_SLOTS],
     pub(super) delta_offset: [i32; OFFSET_SLOTS],
     pub(super) delta_power: [i32; POWERS],
@@ -110,12 +111,18 @@ impl Costs {
             lz: SourceCosts::new(),
             delta: SourceCosts::new(),
             literal: [0; 256],
-            length: [0; MAX_COSTED + 1],
+            lengths: [0; MAX_COSTED + 1],
             lz_offset: [0; OFFSET_SLOTS],
             delta_offset: [0; OFFSET_SLOTS],
             delta_power: [0; POWERS],
             generations: [0; 5],
         }
+    }
+
+    /// Cost of saying a length.
+    #[inline(always)]
+    pub(super) fn length(&self, length: usize) -> i32 {
+        (self.lengths[length] >> 32) as i32
     }
 
     /// Takes the costs from the present state. Lengths are needed up to `longest`.
@@ -160,7 +167,10 @@ impl Costs {
                 let next = LENGTHS
                     .get(slot + 1)
                     .map_or(MAX_COSTED, |next| next.base as usize);
-                self.length[first..next.min(longest + 1)].fill(cost + range.extra as i32 * BIT);
+                let cost = (cost + range.extra as i32 * BIT) as u64;
+                for length in first..next.min(longest + 1) {
+                    self.lengths[length] = cost << 32 | length as u64;
+                }
             }
         }
     }

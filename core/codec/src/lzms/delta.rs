@@ -10,7 +10,7 @@
 //!
 //! Differences are computed eight at a time, each in its own byte of a word.
 
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::{
     items::{MAX_RAW_OFFSET, pack_delta},
@@ -24,19 +24,27 @@ pub(super) struct DeltaMatch {
     pub(super) source: u32,
 }
 
-const TABLE_BITS: u32 = 16;
+/// As many as a place has bits.
+const TABLE_BITS: u32 = u16::BITS;
 /// Spans of 1 to 32 bytes; longer ones are rare.
-pub(super) const SPANS: u32 = 6;
+const SPANS: u32 = 6;
+const LONGEST_SPAN: usize = 1 << (SPANS - 1);
+/// Spans that are computed together, some for nothing.
+const ROOM: usize = 8;
+/// The bytes from the longest span before a position to the fourth at it.
+type View = [u8; LONGEST_SPAN + 4];
 
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct DeltaFinder {
     /// Position (plus `base`) in the high half, the differences there in the low one.
-    newest: Vec<u64>,
+    newest: Box<[u64; 1 << TABLE_BITS]>,
     base: u32,
     size: u32,
-    /// Of each span, where the position announced last is looked up, and its differences.
-    announced: [(u32, u32); SPANS as usize],
+    /// Of each span, the differences at the position announced last, and where it is looked up. There
+    /// is room for more spans than there are.
+    differences: [u32; ROOM],
+    places: [u16; ROOM],
 }
 
 #[inline(always)]
@@ -58,11 +66,11 @@ pub(super) fn common_differences(
 ) -> usize {
     let mut length = 0;
     while length + 8 <= limit {
-        let here = subtract_wide(
+        let here = subtract(
             word_at(data, at + length),
             word_at(data, at + length - span),
         );
-        let there = subtract_wide(
+        let there = subtract(
             word_at(data, from + length),
             word_at(data, from + length - span),
         );
@@ -78,13 +86,21 @@ pub(super) fn common_differences(
     length
 }
 
+fn empty() -> Box<[u64; 1 << TABLE_BITS]> {
+    match vec![0; 1 << TABLE_BITS].into_boxed_slice().try_into() {
+        Ok(table) => table,
+        Err(_) => unreachable!("it has as many entries"),
+    }
+}
+
 impl DeltaFinder {
     pub(super) fn new() -> Self {
         Self {
-            newest: vec![0; 1 << TABLE_BITS],
+            newest: empty(),
             base: 1,
             size: 0,
-            announced: [(0, 0); SPANS as usize],
+            differences: [0; ROOM],
+            places: [0; ROOM],
         }
     }
 
@@ -104,17 +120,14 @@ impl DeltaFinder {
     /// Announces that matches at `at` may be asked for next.
     #[inline(always)]
     pub(super) fn announce(&mut self, data: &[u8], at: usize) {
-        if at < 1 << (SPANS - 1) {
+        let first = at.checked_sub(LONGEST_SPAN);
+        let Some(bytes) = first.and_then(|first| data.get(first..)?.first_chunk()) else {
             return;
-        }
-        let here = half_at(data, at);
-        for (announced, power) in self.announced.iter_mut().zip(0..) {
-            let differences = subtract(here, half_at(data, at - (1 << power)));
-            let phase = at as u32 & ((1 << power) - 1) | 1 << power;
-            let key = differences ^ phase.wrapping_mul(0x85EB_CA6B);
-            let place = key.wrapping_mul(0x9E37_79B1) >> (32 - TABLE_BITS);
-            *announced = (place, differences);
-            prefetch(&self.newest, place as usize);
+        };
+        self.differences = differences(bytes);
+        self.places = places(&self.differences, &PHASES[at % LONGEST_SPAN]);
+        for &place in &self.places[..SPANS as usize] {
+            prefetch(&*self.newest, usize::from(place));
         }
     }
 
@@ -130,19 +143,15 @@ impl DeltaFinder {
         found: &mut Vec<DeltaMatch>,
     ) {
         found.clear();
-        if at < 1 << (SPANS - 1) || data.len() - at < 8 {
+        if at < LONGEST_SPAN || data.len() - at < 8 {
             return;
         }
         let base = self.base;
         let now = base + at as u32;
-        let table: &mut [u64; 1 << TABLE_BITS] = match self.newest.as_mut_slice().try_into() {
-            Ok(table) => table,
-            Err(_) => return,
-        };
-        let here = half_at(data, at);
-        for (&(place, differences), power) in self.announced.iter().zip(0..) {
+        for power in 0..SPANS {
             let span = 1usize << power;
-            let entry = &mut table[place as usize & ((1 << TABLE_BITS) - 1)];
+            let differences = self.differences[power as usize];
+            let entry = &mut self.newest[usize::from(self.places[power as usize])];
             let old = *entry;
             *entry = u64::from(now) << 32 | u64::from(differences);
             let newest = (old >> 32) as u32;
@@ -157,7 +166,7 @@ impl DeltaFinder {
                 || from < span
                 || offset & (span - 1) != 0
                 || raw > MAX_RAW_OFFSET
-                || half_at(data, from) == here
+                || word_at(data, from) as u32 == word_at(data, at) as u32
             {
                 continue;
             }
@@ -172,25 +181,127 @@ impl DeltaFinder {
     }
 }
 
-/// Four bytes at a position.
-#[inline(always)]
-fn half_at(data: &[u8], at: usize) -> u32 {
-    match data.get(at..at + 4).map(TryInto::try_into) {
-        Some(Ok(half)) => u32::from_le_bytes(half),
-        _ => 0,
+/// By position modulo the longest span: what the position modulo each span adds to the hash.
+static PHASES: [[u32; ROOM]; LONGEST_SPAN] = {
+    let mut phases = [[0; ROOM]; LONGEST_SPAN];
+    let mut at = 0;
+    while at < LONGEST_SPAN {
+        let mut power = 0;
+        while power < SPANS {
+            let phase = at as u32 & ((1 << power) - 1) | 1 << power;
+            phases[at][power as usize] = phase.wrapping_mul(0x85EB_CA6B);
+            power += 1;
+        }
+        at += 1;
+    }
+    phases
+};
+
+/// What the two halves of differences and phase are multiplied by; the hash is the middle of the sum.
+const FACTORS: [i16; 2] = [0x6F4F, 0x5A75];
+const HASH_SHIFT: i32 = 13;
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod portable {
+    use super::{FACTORS, HASH_SHIFT, LONGEST_SPAN, ROOM, SPANS, View};
+
+    /// The differences at the position of a view: four for each span, one in each byte.
+    pub(super) fn differences(bytes: &View) -> [u32; ROOM] {
+        let half = |at: usize| -> [u8; 4] { core::array::from_fn(|i| bytes[at + i]) };
+        let here = half(LONGEST_SPAN);
+        core::array::from_fn(|power| {
+            let before = half(LONGEST_SPAN - (1 << power.min(SPANS as usize - 1)));
+            u32::from_le_bytes(core::array::from_fn(|i| here[i].wrapping_sub(before[i])))
+        })
+    }
+
+    /// Where these differences are looked up.
+    pub(super) fn places(differences: &[u32; ROOM], phases: &[u32; ROOM]) -> [u16; ROOM] {
+        core::array::from_fn(|i| {
+            let key = differences[i] ^ phases[i];
+            let product = |half: u32, factor: i16| i32::from(half as i16) * i32::from(factor);
+            let sum = product(key, FACTORS[0]).wrapping_add(product(key >> 16, FACTORS[1]));
+            (sum >> HASH_SHIFT) as u16
+        })
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use portable::{differences, places};
+
+#[cfg(target_arch = "x86_64")]
+use leaf::{differences, places};
+
+/// The same with eight lanes, which every x86-64 processor has (SSE2).
+#[cfg(target_arch = "x86_64")]
+mod leaf {
+    #![allow(unsafe_code)]
+
+    use core::{arch::x86_64::*, mem::transmute};
+
+    use super::{FACTORS, HASH_SHIFT, LONGEST_SPAN, ROOM, View};
+
+    type Lanes = [__m128i; 2];
+
+    #[inline(always)]
+    pub(super) fn differences(bytes: &View) -> [u32; ROOM] {
+        let half = |back: usize| {
+            let at = LONGEST_SPAN - back;
+            // SAFETY: four bytes follow the last place at which a half begins, and none is farther back
+            // than the longest span, which a view begins with.
+            unsafe { bytes.as_ptr().add(at).cast::<i32>().read_unaligned() }
+        };
+        // SAFETY: SSE2; arrays and lanes are of one size, and all bits are valid in both.
+        unsafe {
+            let here = _mm_set1_epi32(half(0));
+            let near = _mm_setr_epi32(half(1), half(2), half(4), half(8));
+            let far = _mm_setr_epi32(half(16), half(32), half(32), half(32));
+            transmute::<Lanes, _>([_mm_sub_epi8(here, near), _mm_sub_epi8(here, far)])
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn places(differences: &[u32; ROOM], phases: &[u32; ROOM]) -> [u16; ROOM] {
+        let both = i32::from(FACTORS[1]) << 16 | i32::from(FACTORS[0]);
+        // SAFETY: as above.
+        unsafe {
+            let [near, far] = transmute::<[u32; ROOM], Lanes>(*differences);
+            let [near_phases, far_phases] = transmute::<[u32; ROOM], Lanes>(*phases);
+            let hash = |differences, phases| {
+                let sum = _mm_madd_epi16(_mm_xor_si128(differences, phases), _mm_set1_epi32(both));
+                // The 16 bits at the shift, extended by the sign, so that packing does not change them.
+                _mm_srai_epi32::<16>(_mm_slli_epi32::<{ 16 - HASH_SHIFT }>(sum))
+            };
+            transmute(_mm_packs_epi32(
+                hash(near, near_phases),
+                hash(far, far_phases),
+            ))
+        }
     }
 }
 
 /// `a - b` in each byte.
 #[inline(always)]
-const fn subtract(a: u32, b: u32) -> u32 {
-    const HIGH: u32 = 0x8080_8080;
+const fn subtract(a: u64, b: u64) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
     ((a | HIGH).wrapping_sub(b & !HIGH)) ^ ((a ^ !b) & HIGH)
 }
 
-/// The same for eight bytes.
-#[inline(always)]
-const fn subtract_wide(a: u64, b: u64) -> u64 {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    ((a | HIGH).wrapping_sub(b & !HIGH)) ^ ((a ^ !b) & HIGH)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn leaf_as_portable(bytes in prop::array::uniform32(any::<u8>()), more: [u8; 4], at in 0..LONGEST_SPAN) {
+            let mut view = [0; LONGEST_SPAN + 4];
+            view[..LONGEST_SPAN].copy_from_slice(&bytes);
+            view[LONGEST_SPAN..].copy_from_slice(&more);
+            let found = differences(&view);
+            prop_assert_eq!(found, portable::differences(&view));
+            let phases = &PHASES[at];
+            prop_assert_eq!(places(&found, phases), portable::places(&found, phases));
+        }
+    }
 }

@@ -66,7 +66,9 @@ const ROOT_AHEAD: usize = 16;
 const NODE_AHEAD: usize = 8;
 
 const TRIPLE_BITS: u32 = 16;
-const MIN_ROOT_BITS: u32 = 15;
+/// So few that the trees of a whole small chunk fit into the second-level cache. Where several hashes
+/// share a tree, it takes a step more to tell them apart.
+const NEAR_ROOT_BITS: u32 = 15;
 const MAX_ROOT_BITS: u32 = 18;
 /// Largest window of the trees. Their nodes take eight bytes for each position in it.
 pub(super) const MAX_WINDOW: usize = 1 << 18;
@@ -211,7 +213,11 @@ impl Finder for TreeFinder {
         if self.children.len() < 2 * self.window {
             self.children.resize(2 * self.window, 0);
         }
-        self.root_bits = self.window.ilog2().clamp(MIN_ROOT_BITS, MAX_ROOT_BITS);
+        self.root_bits = if self.window < MAX_WINDOW {
+            NEAR_ROOT_BITS
+        } else {
+            MAX_ROOT_BITS
+        };
         if self.roots.len() < 1 << self.root_bits {
             self.roots.resize(1 << self.root_bits, 0);
         }

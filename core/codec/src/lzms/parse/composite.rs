@@ -10,9 +10,6 @@ use super::{
     nodes::{length_of, link},
 };
 
-/// Most literals between the matches of a composite item.
-const MAX_LITERALS: usize = 4;
-
 /// A match, a few literals, and a match with the first recent offset; or without the first match.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Composite {
@@ -43,7 +40,7 @@ impl Parser {
         let Some((literals, second)) = self.resumption(data, at, offset) else {
             return;
         };
-        let cost = self.nodes.cost[node]
+        let cost = self.nodes.cost(node)
             + self.literal_costs(&mut state, &data[at..at + literals])
             + self.resuming_cost(&state, second);
         let composite = Composite {
@@ -75,7 +72,7 @@ impl Parser {
         let mut state = self.nodes.states[node];
         self.nodes.follow(&mut state, source);
         let cost = cost
-            + self.costs.length[length]
+            + self.costs.length(length)
             + self.literal_costs(&mut state, &data[differing..differing + literals])
             + self.resuming_cost(&state, second);
         let composite = Composite {
@@ -90,11 +87,20 @@ impl Parser {
     /// literals and the length of the match behind them.
     #[inline(always)]
     fn resumption(&self, data: &[u8], from: usize, offset: usize) -> Option<(usize, usize)> {
-        let literals = (1..=MAX_LITERALS).find(|literals| {
-            let resume = from + literals;
-            resume + 2 <= data.len()
-                && data[resume..resume + 2] == data[resume - offset..resume - offset + 2]
-        })?;
+        let word = |at: usize| {
+            data.get(at..at + 8)?
+                .try_into()
+                .ok()
+                .map(u64::from_le_bytes)
+        };
+        let differ = word(from + 1)? ^ word(from + 1 - offset)?;
+        // The lowest bytes tell where two bytes after one another agree.
+        let differ = (differ | differ >> 8) as u32;
+        let agree = differ.wrapping_sub(0x0101_0101) & !differ & 0x8080_8080;
+        if agree == 0 {
+            return None;
+        }
+        let literals = 1 + (agree.trailing_zeros() / 8) as usize;
         let resume = from + literals;
         let longest = (data.len() - resume).min(self.effort.nice);
         Some((literals, common(data, resume - offset, resume, 2, longest)))
@@ -117,6 +123,6 @@ impl Parser {
     fn resuming_cost(&self, state: &State, length: usize) -> i32 {
         state.kind_costs(&self.costs).lz
             + state.lz_recent_costs(&self.costs)[0]
-            + self.costs.length[length]
+            + self.costs.length(length)
     }
 }

@@ -44,13 +44,14 @@ impl Parser {
         {
             return Some(item);
         }
-        if self.effort.composites {
+        // Behind a literal this was tried at the literal, with one more of them.
+        if self.effort.composites && !self.nodes.is_behind_literal(node) {
             self.skip_some(data, at, node);
         }
         let cost = kinds.literal + self.costs.literal[usize::from(data[at])];
         self.nodes.extend(node + 1);
         self.nodes
-            .improve(node + 1, self.nodes.cost[node] + cost, link(LITERAL, 1));
+            .improve(node + 1, self.nodes.cost(node) + cost, link(LITERAL, 1));
         None
     }
 
@@ -84,7 +85,7 @@ impl Parser {
                     length: common(data, at - offset, at, length, left) as u32,
                 });
             }
-            let cost = self.nodes.cost[node] + kinds.lz + names[index];
+            let cost = self.nodes.cost(node) + kinds.lz + names[index];
             let source = index as u32;
             self.hand_on(node, source, MIN_MATCH, length, cost);
             if self.effort.composites {
@@ -113,7 +114,7 @@ impl Parser {
                 length: common(data, at - offset, at, nice, left) as u32,
             });
         }
-        let explicit = self.nodes.cost[node]
+        let explicit = self.nodes.cost(node)
             + kinds.lz
             + self.nodes.states[node].lz_explicit_cost(&self.costs);
         let mut shortest = MIN_MATCH;
@@ -123,8 +124,9 @@ impl Parser {
             let length = found.length as usize;
             source = self.nodes.add_offset(found.offset);
             cost = explicit + self.costs.lz_offset[offset_slot(found.offset)];
-            let lengths = &self.costs.length[shortest..=length];
-            self.nodes.relax(node, source, shortest, lengths, cost);
+            let lengths = &self.costs.lengths;
+            self.nodes
+                .relax(node, source, shortest, length, cost, lengths);
             shortest = length + 1;
         }
         if self.effort.composites {
@@ -145,7 +147,7 @@ impl Parser {
         let left = data.len() - at;
         let nice = self.effort.nice;
         let longest = left.min(nice);
-        let base = self.nodes.cost[node] + kinds.delta;
+        let base = self.nodes.cost(node) + kinds.delta;
         let state = &self.nodes.states[node];
         let names = state.delta_recent_costs(&self.costs);
         let explicit = base + state.delta_explicit_cost(&self.costs);
@@ -208,7 +210,8 @@ impl Parser {
     #[inline(always)]
     fn hand_on(&mut self, node: usize, source: u32, shortest: usize, longest: usize, cost: i32) {
         self.nodes.extend(node + longest);
-        let lengths = &self.costs.length[shortest..=longest];
-        self.nodes.relax(node, source, shortest, lengths, cost);
+        let lengths = &self.costs.lengths;
+        self.nodes
+            .relax(node, source, shortest, longest, cost, lengths);
     }
 }

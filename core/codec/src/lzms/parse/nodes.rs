@@ -35,8 +35,27 @@ const FIRST_FOUND: u32 = 8;
 const COMPOSITE: u32 = 1 << 20;
 /// Marks delta sources among the explicit ones.
 const DELTA: u32 = 1 << 31;
-/// Higher than any cost of a way.
-const UNREACHED: i32 = i32::MAX / 2;
+/// Dearer than any way.
+const UNREACHED: Way = way_of(i32::MAX, 0);
+
+/// The cost of a way in the upper half, in 1/64 bit; its last link in the lower. Of two ways the lesser
+/// number is the better way.
+pub(in super::super) type Way = u64;
+
+#[inline(always)]
+const fn way_of(cost: i32, link: u32) -> Way {
+    (cost as u64) << 32 | link as u64
+}
+
+#[inline(always)]
+const fn cost_of(way: Way) -> i32 {
+    (way >> 32) as i32
+}
+
+#[inline(always)]
+const fn link_of(way: Way) -> u32 {
+    way as u32
+}
 
 /// The link of an item.
 #[inline(always)]
@@ -59,8 +78,7 @@ struct Counters {
 /// See the module's page. Node 0 is where the writer is.
 #[derive(Debug)]
 pub(super) struct Nodes {
-    pub(super) cost: Vec<i32>,
-    link: Vec<u32>,
+    ways: Vec<Way>,
     pub(super) states: Vec<State>,
     marks: Vec<bool>,
     /// The last node reached.
@@ -78,8 +96,7 @@ impl Nodes {
         let nodes = WINDOW + INTERVAL + 2 * MAX_COSTED + 8;
         let visited = WINDOW + INTERVAL + 1;
         Self {
-            cost: vec![UNREACHED; nodes],
-            link: vec![0; nodes],
+            ways: vec![UNREACHED; nodes],
             states: vec![State::of(&Model::new()); visited],
             marks: vec![false; nodes],
             reach: 0,
@@ -92,9 +109,9 @@ impl Nodes {
 
     /// Forgets all nodes.
     pub(super) fn restart(&mut self, model: &Model) {
-        self.cost[..=self.reach].fill(UNREACHED);
+        self.ways[..=self.reach].fill(UNREACHED);
         self.reach = 0;
-        self.cost[0] = 0;
+        self.ways[0] = 0;
         self.states[0] = State::of(model);
         self.next = Counters::default();
         self.counters[0] = self.next;
@@ -106,10 +123,22 @@ impl Nodes {
         self.counters[node] = self.next;
     }
 
+    /// What the cheapest way to `node` costs.
+    #[inline(always)]
+    pub(super) fn cost(&self, node: usize) -> i32 {
+        cost_of(self.ways[node])
+    }
+
+    /// Whether the cheapest way to `node` ends with a literal.
+    #[inline(always)]
+    pub(super) fn is_behind_literal(&self, node: usize) -> bool {
+        link_of(self.ways[node]) == link(LITERAL, 1)
+    }
+
     /// Whether the node after `node` is reached for no more.
     #[inline(always)]
     pub(super) fn next_is_no_dearer(&self, node: usize) -> bool {
-        node > 0 && self.cost[node + 1] <= self.cost[node]
+        node > 0 && self.cost(node + 1) <= self.cost(node)
     }
 
     /// Finds the state after the cheapest way to `node`.
@@ -118,7 +147,7 @@ impl Nodes {
         if node == 0 {
             return;
         }
-        let link = self.link[node];
+        let link = link_of(self.ways[node]);
         let mut state = self.states[node - length_of(link)];
         let source = link >> LENGTH_BITS;
         if source & COMPOSITE != 0 {
@@ -178,32 +207,25 @@ impl Nodes {
     /// Hands a cost on to `node`, which is reached already or told of by [`Self::extend`], by one item.
     #[inline(always)]
     pub(super) fn improve(&mut self, node: usize, cost: i32, link: u32) {
-        if cost < self.cost[node] {
-            self.cost[node] = cost;
-            self.link[node] = link;
-        }
+        let way = &mut self.ways[node];
+        *way = way_of(cost, link).min(*way);
     }
 
-    /// Hands a cost on by matches from one source of `shortest` bytes up to a length, which costs
-    /// `lengths` in addition.
+    /// Hands a cost on by matches from one source of `shortest` bytes up to `longest`.
     #[inline(always)]
     pub(super) fn relax(
         &mut self,
         node: usize,
         source: u32,
         shortest: usize,
-        lengths: &[i32],
-        base: i32,
+        longest: usize,
+        cost: i32,
+        lengths: &[Way],
     ) {
-        let reached = node + shortest..node + shortest + lengths.len();
-        let costs = &mut self.cost[reached.clone()];
-        let links = &mut self.link[reached];
-        let named = link(source, shortest)..;
-        for (((cost, old), length), link) in costs.iter_mut().zip(links).zip(lengths).zip(named) {
-            let new = base + length;
-            let better = new < *cost;
-            *cost = if better { new } else { *cost };
-            *old = if better { link } else { *old };
+        let base = way_of(cost, link(source, 0));
+        let reached = &mut self.ways[node + shortest..=node + longest];
+        for (way, length) in reached.iter_mut().zip(&lengths[shortest..=longest]) {
+            *way = (base + length).min(*way);
         }
     }
 
@@ -211,14 +233,13 @@ impl Nodes {
     #[inline(always)]
     pub(super) fn improve_by_composite(&mut self, node: usize, cost: i32, composite: Composite) {
         let total = composite.length();
-        if cost >= self.cost[node + total] {
+        if cost >= self.cost(node + total) {
             return;
         }
         let place = self.next.composites as usize & (COMPOSITES - 1);
         self.composites[place] = composite;
         self.next.composites += 1;
-        self.cost[node + total] = cost;
-        self.link[node + total] = link(COMPOSITE | place as u32, total);
+        self.ways[node + total] = way_of(cost, link(COMPOSITE | place as u32, total));
         self.extend(node + total);
     }
 
@@ -234,15 +255,14 @@ impl Nodes {
     /// Makes `first` node 0, `node` being the next to be looked at.
     pub(super) fn advance(&mut self, first: usize, node: usize) {
         let end = self.reach + 1;
-        let base = self.cost[first];
-        for cost in &mut self.cost[first..end] {
-            *cost -= if *cost == UNREACHED { 0 } else { base };
+        let base = way_of(cost_of(self.ways[first]), 0);
+        for way in &mut self.ways[first..end] {
+            *way -= if *way == UNREACHED { 0 } else { base };
         }
-        self.cost.copy_within(first..end, 0);
-        self.link.copy_within(first..end, 0);
+        self.ways.copy_within(first..end, 0);
         self.states.copy_within(first..=node, 0);
         self.counters.copy_within(first..=node, 0);
-        self.cost[end - first..end].fill(UNREACHED);
+        self.ways[end - first..end].fill(UNREACHED);
         self.reach -= first;
     }
 
@@ -251,7 +271,7 @@ impl Nodes {
         self.marks[..=self.reach].fill(false);
         let mut open = 0;
         for at in node..=self.reach {
-            if self.cost[at] != UNREACHED {
+            if self.ways[at] != UNREACHED {
                 self.marks[at] = true;
                 open += 1;
             }
@@ -262,7 +282,7 @@ impl Nodes {
                 if open == 1 && at <= node {
                     return at;
                 }
-                let parent = at - length_of(self.link[at]);
+                let parent = at - length_of(link_of(self.ways[at]));
                 if self.marks[parent] {
                     open -= 1;
                 } else {
@@ -278,7 +298,7 @@ impl Nodes {
     pub(super) fn trace(&self, mut node: usize, path: &mut Vec<Item>) {
         path.clear();
         while node > 0 {
-            let link = self.link[node];
+            let link = link_of(self.ways[node]);
             let source = link >> LENGTH_BITS;
             if source & COMPOSITE != 0 {
                 let composite = self.composites[(source & !COMPOSITE) as usize & (COMPOSITES - 1)];
