@@ -4,7 +4,7 @@ use crate::support::{Source, both};
 use std::fs;
 use std::ops::Range;
 use wimforge_conformance::imaging::{Compression, Imager, Options};
-use wimforge_conformance::tree::{Tree, fixed};
+use wimforge_conformance::tree::{Content, Node, Tree, fixed};
 
 /// An archive, taken apart.
 struct Parts {
@@ -154,6 +154,74 @@ fn damaged_metadata_is_not_taken_over() {
         call.run().ok();
         let listed = [&wimforge, &wimlib].map(|eyes| eyes.show("dir", &wim, &["2"]).out());
         assert_eq!(listed[0], listed[1]);
+    }
+}
+
+/// Whoever copies data that is not compressed looks at it; compressed data is copied as it is.
+#[test]
+fn damaged_data_is_not_taken_over() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&Tree {
+        nodes: vec![
+            Node::file(0, "small", Content::text(1, 40_000)),
+            Node::file(0, "large", Content::text(2, 3_000_000)),
+        ],
+        ..Tree::default()
+    });
+    let marks = ["small", "large"].map(|name| {
+        let data = fs::read(source.path.join(name)).expect("read");
+        data[data.len() / 2..][..100].to_vec()
+    });
+    let dir = source.scratch.path();
+    for (compression, pipable) in [
+        (Compression::None, false),
+        (Compression::None, true),
+        (Compression::Lzx, false),
+    ] {
+        let options = Options {
+            further: if pipable { &["--pipable"] } else { &[] },
+            ..Options::with(compression)
+        };
+        let whole = source.captured(&wimforge, "old.wim", &options);
+        let whole = fs::read(whole).expect("read");
+        for (number, mark) in marks.iter().enumerate() {
+            let plain = whole.windows(mark.len()).position(|at| at == mark);
+            // The data of either file is more than the first hundred bytes behind the header.
+            let at = plain.unwrap_or(208 + 100);
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x40;
+            for args in [
+                &["optimize", "old.wim"][..],
+                &["export", "old.wim", "1", "new.wim"],
+                &["split", "old.wim", "new.swm", "1"],
+                &["append", "source", "old.wim", "second", "--rebuild"],
+            ] {
+                for imager in [&wimforge, &wimlib] {
+                    fs::write(dir.join("old.wim"), &damaged).expect("write");
+                    let run = imager.call(args).in_dir(dir).run();
+                    let what = format!("{compression:?} {pipable} {number}: {run}");
+                    if compression != Compression::None {
+                        assert_eq!(run.code(), 0, "{what}");
+                    } else {
+                        let run = run.refused_with(28, &["SHA-1"]);
+                        assert!(
+                            imager.name == "wimlib" || run.err().contains("old.wim"),
+                            "{run}"
+                        );
+                        let left = fs::read(dir.join("old.wim")).expect("read");
+                        assert!(left == damaged, "{what}");
+                    }
+                    let names = source.scratch.names();
+                    let refused = compression == Compression::None && imager.name != "wimlib";
+                    assert!(!refused || names == ["old.wim", "source"], "{what}");
+                    for name in names.iter().filter(|name| name.starts_with("new")) {
+                        fs::remove_file(dir.join(name)).expect("remove");
+                    }
+                }
+            }
+        }
     }
 }
 

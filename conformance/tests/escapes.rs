@@ -164,6 +164,33 @@ fn no_name_leads_out() {
     }
 }
 
+/// What cannot have its name gets another one if that is asked for, also where it was selected itself.
+#[test]
+fn invalid_names_are_replaced() {
+    let wimforge = Imager::drop_in();
+    let dir = Scratch::new();
+    let wim = hostile(&dir, "a/b");
+    for (args, place) in [
+        (&["/*/*"][..], "."),
+        (&["/safe"], "safe"),
+        (&["/*/*", "--preserve-dir-structure"], "safe"),
+        (&["/*/*/kept", "--preserve-dir-structure"], "safe"),
+    ] {
+        let target = dir.join("target");
+        let extract = wimforge.call(["extract"]).arg(&wim).arg("1").args(args);
+        let extract = extract.arg(format!("--dest-dir={}", target.display()));
+        let without = extract.run().ok();
+        assert!(without.err().contains("left out"), "{without}");
+        let with = extract.arg("--include-invalid-names").run().ok();
+        assert!(!with.err().contains("left out"), "{with}");
+        let names = names_in(&target.join(place));
+        assert_eq!(names, ["a\u{FFFD}b (invalid filename #1)"], "{args:?}");
+        let kept = target.join(place).join(&names[0]).join("kept");
+        assert_eq!(fs::read(kept).expect("read"), b"evil", "{args:?}");
+        fs::remove_dir_all(target).expect("remove");
+    }
+}
+
 #[test]
 fn links_of_the_image_and_of_the_target_are_not_followed() {
     let wimforge = Imager::drop_in();

@@ -113,6 +113,7 @@ fn unreadable_files_and_directories() {
     fs::set_permissions(&home, Permissions::from_mode(0o777)).expect("set mode");
     let source = scratch.join("source");
     fixed::everything().build(&source);
+    let mode = Permissions::from_mode(0o644);
     let run = |args: &[&str], source: &Path| {
         Call::new(&program)
             .args(args)
@@ -143,6 +144,23 @@ fn unreadable_files_and_directories() {
         }
         fs::set_permissions(&path, mode).expect("set mode");
     }
+
+    // What was left out is named, to people and to programs.
+    let path = source.join("sub/text");
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).expect("set mode");
+    let skipping = run(&["capture", "--on-error=skip", "--json"], &source);
+    assert_eq!(skipping.code(), 3, "{skipping}");
+    let out = skipping.out();
+    let object = |event: &str| {
+        let event = format!("\"event\":\"{event}\"");
+        out.lines().find(|line| line.contains(&event)).unwrap_or("")
+    };
+    let skipped = object("skipped");
+    for text in ["\"code\":47", "\"path\":\"/sub/text\"", "Permission denied"] {
+        assert!(skipped.contains(text), "{skipping}");
+    }
+    assert!(object("error").contains("\"code\":3"), "{skipping}");
+    fs::set_permissions(&path, mode).expect("set mode");
 
     // A directory that cannot be written into.
     fs::set_permissions(&home, Permissions::from_mode(0o555)).expect("set mode");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wimforge::posix::PosixTarget;
-use wimforge_core::apply::{ApplyOptions, apply, apply_piped};
+use wimforge_core::apply::{ApplyOptions, LinkFixing, Restorer};
 use wimforge_core::archive::verify::{VerifyOptions, verify};
 use wimforge_core::archive::{Archive, OpenOptions, PipedArchive};
 use wimforge_core::format::{BlobEntry, Header, ResourceFlags, metadata as format};
@@ -50,16 +50,29 @@ impl Feed for Portions<'_> {
 fn from_pipe(data: &[u8], index: u32) -> Result<()> {
     let mut feed = Portions(data);
     let (mut piped, known) = PipedArchive::open(&mut feed, &Limits::default())?;
-    let options = ApplyOptions {
-        include_invalid_names: true,
-        recover_data: true,
-        ..ApplyOptions::default()
-    };
     let target = MemoryTarget::new();
-    apply_piped(
-        &mut piped, known, index, &target, &options, &Inline, &Silent,
-    )?;
+    restorer(&target).apply_piped(&mut piped, known, index)?;
     Ok(())
+}
+
+/// Restores as much as there is.
+fn restorer(target: &dyn Target) -> Restorer<'_> {
+    const OPTIONS: &ApplyOptions = &ApplyOptions {
+        unix_data: false,
+        links: LinkFixing::AsArchive,
+        include_invalid_names: true,
+        strict: false,
+        no_acls: false,
+        recover_data: true,
+        no_attributes: false,
+        max_size: None,
+    };
+    Restorer {
+        target,
+        options: OPTIONS,
+        workers: &Inline,
+        observer: &Silent,
+    }
 }
 
 /// The same, after the hashes of its metadata were made right, without which nobody would look at it.
@@ -116,7 +129,7 @@ fn everything(data: &[u8]) -> Result<()> {
             let _ = image.path(dentry);
         }
         if total <= MOST {
-            restore(&archive, index, &MemoryTarget::new());
+            let _ = restorer(&MemoryTarget::new()).apply(&archive, index);
             restore_to_directory(&archive, index);
         }
     }
@@ -124,15 +137,6 @@ fn everything(data: &[u8]) -> Result<()> {
         rewrite::everything(&archive, data);
     }
     Ok(())
-}
-
-fn restore(archive: &Archive, index: u32, target: &dyn Target) {
-    let options = ApplyOptions {
-        include_invalid_names: true,
-        recover_data: true,
-        ..ApplyOptions::default()
-    };
-    let _ = apply(archive, index, target, &options, &Inline, &Silent);
 }
 
 /// Restores into a directory in the middle of others, which must stay as they are.
@@ -143,7 +147,7 @@ fn restore_to_directory(archive: &Archive, index: u32) {
     fs::create_dir_all(&target).expect("a directory to restore to");
     fs::write(&beside, "untouched").expect("a file to leave alone");
     if let Ok(target) = PosixTarget::open(&target) {
-        restore(archive, index, &target);
+        let _ = restorer(&target).apply(archive, index);
     }
     assert_eq!(names(scratch.path()), ["above", "beside"]);
     assert_eq!(names(&scratch.path().join("above")), ["target"]);

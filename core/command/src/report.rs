@@ -4,6 +4,7 @@
 //! the ones that redraw themselves; called wimforge it redraws a bar if a person is watching and
 //! writes plain lines otherwise. Warnings go to standard error in any case.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -56,6 +57,8 @@ pub struct Reporter<'a> {
 struct State {
     /// Percentage and phase that were shown last.
     shown: Option<(Phase, u64)>,
+    /// The file that is being compared with its integrity table.
+    verified: String,
     skipped: Vec<String>,
     excluded: u64,
 }
@@ -205,15 +208,18 @@ impl<'a> Reporter<'a> {
             Style::Quiet | Style::Json => {}
             Style::Bar => {
                 if let Some(bar) = self.host.console().bar() {
-                    bar.show(label(phase), done, total, unit == Unit::Bytes);
+                    bar.show(&self.label(phase), done, total, unit == Unit::Bytes);
                 }
+            }
+            Style::Wimlib if phase == Phase::VerifyMetadata => {
+                self.line(&format!("Verifying metadata for image {done} of {total}"));
             }
             Style::Wimlib => {
                 let new = self.with_state(|state| {
                     state.shown.replace((phase, percent)) != Some((phase, percent))
                 });
                 if new {
-                    self.rewrite(&wimlib_line(phase, unit, done, total, percent));
+                    self.rewrite(&self.wimlib_line(phase, unit, done, total, percent));
                 }
                 if done == total && total > 0 && new {
                     self.end_line();
@@ -237,32 +243,38 @@ impl<'a> Reporter<'a> {
         });
         if new {
             let (done, total) = (amount(done, total), amount(total, total));
-            self.line(&format!("{}: {done} of {total} ({percent}%)", label(phase)));
+            let label = self.label(phase);
+            self.line(&format!("{label}: {done} of {total} ({percent}%)"));
         }
     }
-}
 
-fn label(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Scan => "Scanning",
-        Phase::Hash => "Hashing file data",
-        Phase::Write => "Archiving file data",
-        Phase::Integrity => "Calculating integrity table",
-        Phase::VerifyIntegrity => "Verifying integrity",
-        Phase::VerifyMetadata => "Verifying metadata",
-        Phase::VerifyData => "Verifying file data",
-        Phase::CreateFiles => "Creating files",
-        Phase::ExtractData => "Extracting file data",
-        Phase::ApplyMetadata => "Applying metadata to files",
+    fn label(&self, phase: Phase) -> Cow<'static, str> {
+        let label = match phase {
+            Phase::Scan => "Scanning",
+            Phase::Hash => "Hashing file data",
+            Phase::Write => "Archiving file data",
+            Phase::Integrity => "Calculating integrity table for WIM",
+            Phase::VerifyIntegrity => {
+                let file = self.with_state(|state| state.verified.clone());
+                return format!("Verifying integrity of \"{file}\"").into();
+            }
+            Phase::VerifyMetadata => "Verifying metadata",
+            Phase::VerifyData => "Verifying file data",
+            Phase::CreateFiles => "Creating files",
+            Phase::ExtractData => "Extracting file data",
+            Phase::ApplyMetadata => "Applying metadata to files",
+        };
+        label.into()
     }
-}
 
-fn wimlib_line(phase: Phase, unit: Unit, done: u64, total: u64, percent: u64) -> String {
-    let (done, total) = match unit {
-        Unit::Bytes => (amount(done, total), amount(total, total)),
-        Unit::Items => (done.to_string(), total.to_string()),
-    };
-    format!("{}: {done} of {total} ({percent}%) done", label(phase))
+    fn wimlib_line(&self, phase: Phase, unit: Unit, done: u64, total: u64, percent: u64) -> String {
+        let (done, total) = match unit {
+            Unit::Items => (done.to_string(), total.to_string()),
+            Unit::Bytes => (amount(done, total), amount(total, total)),
+        };
+        let label = self.label(phase);
+        format!("{label}: {done} of {total} ({percent}%) done")
+    }
 }
 
 impl Observer for Reporter<'_> {
@@ -281,6 +293,10 @@ impl Observer for Reporter<'_> {
                 total,
             } => self.progress(*phase, *unit, *done, *total),
             Event::Finished { .. } => self.end_line(),
+            Event::VerifyBegin { file } => self.with_state(|state| {
+                (*file).clone_into(&mut state.verified);
+                state.shown = None;
+            }),
             Event::ScanBegin { source, target: [] } => {
                 self.line(&format!("Scanning \"{source}\""));
             }

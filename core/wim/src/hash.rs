@@ -4,6 +4,8 @@ use std::fmt;
 
 use sha1::Digest as _;
 
+use crate::{Error, ErrorKind, Result};
+
 /// The SHA-1 of uncompressed data. Twenty zero bytes stand for "empty, no blob".
 #[derive(
     Clone,
@@ -51,6 +53,20 @@ impl Sha1 {
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::ZERO
+    }
+
+    /// Compares the hash of data that was read with the one that it should have.
+    ///
+    /// # Errors
+    /// [`ErrorKind::HashMismatch`].
+    pub fn must_be(&self, expected: &Sha1) -> Result<()> {
+        match self == expected {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::HashMismatch,
+                format!("the data has SHA-1 {self} instead of {expected}"),
+            )),
+        }
     }
 
     /// The first eight bytes as a number: a hash value good enough for tables.

@@ -11,13 +11,13 @@ use wimforge_command::{
     SourceOptions,
 };
 use wimforge_core::format::Guid;
-use wimforge_core::port::{Feed, Inline, Sink, Storage, Target, Workers, read_vec_at};
+use wimforge_core::port::{Feed, Inline, Sink, Target, Workers};
 use wimforge_core::text::BadNames;
 use wimforge_core::time::FileTime;
 use wimforge_core::{Error, ErrorKind, Result};
 
 use crate::failure::{cause, failed};
-use crate::files::{FileStorage, NewFile, write_at};
+use crate::files::{FileStorage, NewFile, PIECE, write_at};
 use crate::links::Written;
 use crate::paths::{AtLink, Given, open_file};
 use crate::source::WasiSource;
@@ -188,14 +188,22 @@ impl Host for WasiHost {
     }
 
     fn read_file(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let file = FileStorage::open(&self.given, path).map_err(io::Error::other)?;
-        let size = file.len().map_err(io::Error::other)?;
-        if size > limit {
-            return Err(io::Error::other(format!(
-                "the file has more than {limit} bytes"
-            )));
+        let place = self.given.find(path).map_err(io::Error::other)?;
+        let file = open_file(place.given, &place.below, AtLink::Follow).map_err(cause)?;
+        if file.get_type().map_err(cause)? == DescriptorType::Directory {
+            return Err(io::ErrorKind::IsADirectory.into());
         }
-        read_vec_at(&file, 0, size as usize).map_err(io::Error::other)
+        let mut data = Vec::new();
+        while data.len() as u64 <= limit {
+            let (piece, _) = file.read(PIECE as u64, data.len() as u64).map_err(cause)?;
+            if piece.is_empty() {
+                return Ok(data);
+            }
+            data.extend(piece);
+        }
+        Err(io::Error::other(format!(
+            "the file has more than {limit} bytes"
+        )))
     }
 
     fn write_file(&self, path: &Path, data: &[u8]) -> io::Result<()> {

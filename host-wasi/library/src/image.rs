@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, Selected, restore};
+use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, Restorer, Selected};
 use wimforge_core::archive::{Archive, Blob, ChunkMap, Place};
 use wimforge_core::hash::{Hasher, Sha1};
 use wimforge_core::image::{DentryId, Image, Inode, Stream, StreamKind, items};
@@ -163,17 +163,9 @@ impl ImageReader {
         })?;
         sink.flush()?;
         let hash = hasher.finish();
-        match hash == blob.hash {
-            true => Ok(blob.size),
-            false => Err(Error::new(
-                ErrorKind::HashMismatch,
-                format!(
-                    "the data of {} has SHA-1 {hash} instead of {}",
-                    Show(&narrow(path)),
-                    blob.hash
-                ),
-            )),
-        }
+        hash.must_be(&blob.hash)
+            .map_err(|error| error.at(Show(&narrow(path))))?;
+        Ok(blob.size)
     }
 }
 
@@ -206,21 +198,31 @@ impl wit::GuestImage for ImageReader {
         options: wit::RestoreOptions,
         observer: Option<&Watcher>,
     ) -> Outcome<wit::Restored> {
-        let summary = restore(
-            &self.archive,
-            &self.image,
-            &[self.select(&path, &to)?],
-            &HostDirectory(target),
-            &convert_options(options),
-            &Inline,
-            &HostObserver(observer),
-        )?;
-        Ok(convert_summary(&summary))
+        let selected = [self.select(&path, &to)?];
+        restoring(target, options, observer, |restorer| {
+            restorer.restore(&self.archive, &self.image, &selected)
+        })
     }
 }
 
+/// Restores to a directory of the host.
+pub fn restoring(
+    target: &Directory,
+    options: wit::RestoreOptions,
+    observer: Option<&Watcher>,
+    restore: impl FnOnce(&Restorer<'_>) -> Result<ApplySummary>,
+) -> Outcome<wit::Restored> {
+    let summary = restore(&Restorer {
+        target: &HostDirectory(target),
+        options: &convert_options(options),
+        workers: &Inline,
+        observer: &HostObserver(observer),
+    })?;
+    Ok(convert_summary(&summary))
+}
+
 /// How to restore.
-pub fn convert_options(options: wit::RestoreOptions) -> ApplyOptions {
+fn convert_options(options: wit::RestoreOptions) -> ApplyOptions {
     ApplyOptions {
         unix_data: options.contains(wit::RestoreOptions::UNIX_DATA),
         links: match options.contains(wit::RestoreOptions::FIX_LINKS) {

@@ -3,10 +3,8 @@
 use std::rc::Rc;
 
 use wimforge_core::Result;
-use wimforge_core::apply::restore_piped;
 use wimforge_core::archive::verify::verify_piped;
 use wimforge_core::archive::{Archive, PipedArchive};
-use wimforge_core::port::Inline;
 
 use crate::archive::{convert_report, describe, describe_images, limits, xml_text};
 use crate::bindings::exports::wimforge::imaging::archive as wit;
@@ -15,9 +13,8 @@ use crate::bindings::wimforge::imaging::observer::Watcher;
 use crate::bindings::wimforge::imaging::target::Directory;
 use crate::failure::Outcome;
 use crate::feed::HostFeed;
-use crate::image::{ImageReader, convert_options, convert_summary};
+use crate::image::{ImageReader, restoring};
 use crate::observer::HostObserver;
-use crate::target::HostDirectory;
 
 /// The feed, and what is known of the archive in it.
 pub struct PipedReader {
@@ -69,17 +66,10 @@ impl wit::GuestPipedArchive for PipedReader {
     ) -> Outcome<wit::Restored> {
         let reader: Self = archive.into_inner();
         let (mut piped, image) = reader.read_image(index)?;
-        let summary = restore_piped(
-            &mut piped,
-            &image.archive,
-            &image.image,
-            &[image.select(&path, &to)?],
-            &HostDirectory(target),
-            &convert_options(options),
-            &Inline,
-            &HostObserver(observer),
-        )?;
-        Ok(convert_summary(&summary))
+        let selected = [image.select(&path, &to)?];
+        restoring(target, options, observer, |restorer| {
+            restorer.restore_piped(&mut piped, &image.archive, &image.image, &selected)
+        })
     }
 
     fn verify(

@@ -54,6 +54,27 @@ pub fn tellable(root: &Path) {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_named_once() {
+    let scratch = Scratch::new();
+    let Some(command) = command(scratch.path()) else {
+        return;
+    };
+    let source = scratch.join("source");
+    tellable(&source);
+    let call = command.arg("capture").arg(&source);
+    for (config, cause) in [("nowhere.ini", "No such file"), ("source", "directory")] {
+        let config = format!("--config={}", scratch.join(config).display());
+        let run = call.clone().arg(scratch.join("a.wim")).arg(&config).run();
+        let run = run.refused_with(1, &["cannot read the capture configuration", cause]);
+        assert_eq!(
+            run.err().matches(&config["--config=".len()..]).count(),
+            1,
+            "{run}"
+        );
+    }
+}
+
+#[test]
 fn it_writes_the_same_bytes() {
     let scratch = Scratch::new();
     let Some(command) = command(scratch.path()) else {

@@ -12,6 +12,7 @@ mod others;
 mod parallel;
 mod piped;
 mod reading;
+mod size;
 mod stages;
 mod support;
 mod verbs;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, apply, apply_piped};
+use wimforge_core::apply::{ApplyOptions, ApplySummary, LinkFixing, Restorer};
 use wimforge_core::archive::Archive;
 use wimforge_core::port::Workers;
 use wimforge_core::text::BadNames;
@@ -87,10 +87,13 @@ fn from_pipe(
         ));
         let bad_names = choices::bad_names(&invocation.matches);
         let target = host.open_target(target, bad_names)?;
-        let workers = invocation.workers(host);
-        Ok(apply_piped(
-            piped, known, index, &*target, options, &*workers, reporter,
-        )?)
+        let restorer = Restorer {
+            target: &*target,
+            options,
+            workers: &*invocation.workers(host),
+            observer: reporter,
+        };
+        Ok(restorer.apply_piped(piped, known, index)?)
     })?;
     reporter.end_line();
     summarise(&summary, reporter);
@@ -169,14 +172,13 @@ impl Restore<'_> {
             directory.display()
         ));
         let target = self.host.open_target(directory, self.bad_names)?;
-        let summary = apply(
-            self.archive,
-            index,
-            &*target,
-            &self.options,
-            &*self.workers,
-            self.reporter,
-        )?;
+        let restorer = Restorer {
+            target: &*target,
+            options: &self.options,
+            workers: &*self.workers,
+            observer: self.reporter,
+        };
+        let summary = restorer.apply(self.archive, index)?;
         self.reporter.end_line();
         summarise(&summary, self.reporter);
         Ok(())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use wimforge_core::apply::{
-    ApplyOptions, ApplySummary, Selected, Wildcards, drop_nested, find, restore, restore_piped,
+    ApplyOptions, ApplySummary, Renamed, Restorer, Selected, Wildcards, drop_nested, find,
     stream_piped,
 };
 use wimforge_core::archive::{Archive, PipedArchive};
@@ -90,17 +90,10 @@ impl Request<'_> {
             return write_files(archive, image, &found, &mut *out);
         }
         let target = self.open_target()?;
+        let restorer = self.restorer(&*target);
         let mut summary = ApplySummary::default();
-        for round in rounds(image, found, self.wanted.layout, &*target, self.reporter) {
-            summary += restore(
-                archive,
-                image,
-                &round,
-                &*target,
-                &self.options,
-                &*self.workers,
-                self.reporter,
-            )?;
+        for round in self.rounds(image, found, &*target) {
+            summary += restorer.restore(archive, image, &round)?;
         }
         self.finish(&summary);
         Ok(())
@@ -123,7 +116,7 @@ impl Request<'_> {
             return Ok(out.flush()?);
         }
         let target = self.open_target()?;
-        let rounds = rounds(image, found, self.wanted.layout, &*target, self.reporter);
+        let rounds = self.rounds(image, found, &*target);
         let [round] = &rounds[..] else {
             return match rounds.is_empty() {
                 true => Ok(()),
@@ -135,16 +128,8 @@ impl Request<'_> {
                 .into()),
             };
         };
-        let summary = restore_piped(
-            piped,
-            known,
-            image,
-            round,
-            &*target,
-            &self.options,
-            &*self.workers,
-            self.reporter,
-        )?;
+        let restorer = self.restorer(&*target);
+        let summary = restorer.restore_piped(piped, known, image, round)?;
         self.finish(&summary);
         Ok(())
     }
@@ -158,6 +143,72 @@ impl Request<'_> {
         let here = Path::new(".");
         let directory = self.directory.as_deref().unwrap_or(here);
         self.host.open_target(directory, self.bad_names)
+    }
+
+    fn restorer<'a>(&'a self, target: &'a dyn Target) -> Restorer<'a> {
+        Restorer {
+            target,
+            options: &self.options,
+            workers: &*self.workers,
+            observer: self.reporter,
+        }
+    }
+
+    /// Says where each file goes. Files from different directories may have the same name; the later one
+    /// takes the place of the earlier one, so they are restored one after the other.
+    fn rounds(
+        &self,
+        image: &Image,
+        found: Vec<DentryId>,
+        target: &dyn Target,
+    ) -> Vec<Vec<Selected>> {
+        let mut rounds: Vec<Vec<Selected>> = Vec::new();
+        let mut taken: HashSet<Vec<u8>> = HashSet::new();
+        let mut renamed = Renamed::default();
+        for dentry in found {
+            let Some(path) = self.path(image, dentry, &mut renamed, target) else {
+                continue;
+            };
+            if !taken.insert(path.clone()) || rounds.is_empty() {
+                taken = HashSet::from([path.clone()]);
+                rounds.push(Vec::new());
+            }
+            if let Some(round) = rounds.last_mut() {
+                round.push(Selected { dentry, path });
+            }
+        }
+        rounds
+    }
+
+    /// Where a file goes; `None` if a name of its path is not allowed there.
+    fn path(
+        &self,
+        image: &Image,
+        dentry: DentryId,
+        renamed: &mut Renamed,
+        target: &dyn Target,
+    ) -> Option<Vec<u8>> {
+        let names = std::iter::successors(Some(dentry), |&at| image.parent(at))
+            .filter(|&at| image.parent(at).is_some());
+        let mut names: Vec<DentryId> = match self.wanted.layout {
+            Placing::AsInImage => names.collect(),
+            Placing::Flat => names.take(1).collect(),
+        };
+        names.reverse();
+        for &at in &names {
+            let is_allowed = target.allows_name(image.name(at))
+                || self.options.include_invalid_names && renamed.rename(image, at, target);
+            if !is_allowed {
+                self.reporter.warning(&format!(
+                    "\"{}\" is left out: {:?} is not allowed as a name here",
+                    Show(&image.path(dentry)),
+                    Show(image.name(at)).to_string()
+                ));
+                return None;
+            }
+        }
+        let names: Vec<&[u8]> = names.iter().map(|&at| renamed.name(image, at)).collect();
+        Some(names.join(&b'/'))
     }
 
     fn finish(&self, summary: &ApplySummary) {
@@ -277,51 +328,6 @@ fn read_list(host: &dyn Host, name: &str) -> Result<Vec<String>, Failure> {
     Ok(lines.map(|line| unquote(line).to_owned()).collect())
 }
 
-/// Says where each file goes. Files from different directories may have the same name; the later one
-/// takes the place of the earlier one, so they are restored one after the other.
-fn rounds(
-    image: &Image,
-    found: Vec<DentryId>,
-    layout: Placing,
-    target: &dyn Target,
-    reporter: &Reporter<'_>,
-) -> Vec<Vec<Selected>> {
-    let mut rounds: Vec<Vec<Selected>> = Vec::new();
-    let mut taken: HashSet<Vec<u8>> = HashSet::new();
-    for dentry in found {
-        let full = image.path(dentry);
-        let names = std::iter::successors(Some(dentry), |&at| image.parent(at))
-            .filter(|&at| image.parent(at).is_some());
-        let depth = match layout {
-            Placing::AsInImage => usize::MAX,
-            Placing::Flat => 1,
-        };
-        if let Some(bad) = names
-            .take(depth)
-            .find(|&at| !target.allows_name(image.name(at)))
-        {
-            reporter.warning(&format!(
-                "\"{}\" is left out: {:?} is not allowed as a name here",
-                Show(&full),
-                Show(image.name(bad)).to_string()
-            ));
-            continue;
-        }
-        let path = match layout {
-            Placing::AsInImage => full[1..].to_vec(),
-            Placing::Flat => image.name(dentry).to_vec(),
-        };
-        if !taken.insert(path.clone()) || rounds.is_empty() {
-            taken = HashSet::from([path.clone()]);
-            rounds.push(Vec::new());
-        }
-        if let Some(round) = rounds.last_mut() {
-            round.push(Selected { dentry, path });
-        }
-    }
-    rounds
-}
-
 /// Writes the data of files one behind the other.
 fn write_files(
     archive: &Archive,
@@ -367,12 +373,5 @@ fn write_file(archive: &Archive, hash: &Sha1, out: &mut dyn Sink) -> Result<()> 
         hasher.update(piece);
         out.write(piece)
     })?;
-    let found = hasher.finish();
-    match found == *hash {
-        true => Ok(()),
-        false => Err(Error::new(
-            ErrorKind::HashMismatch,
-            format!("the data has SHA-1 {found} instead of {hash}"),
-        )),
-    }
+    hasher.finish().must_be(hash)
 }

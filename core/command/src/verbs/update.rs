@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 use wimforge_core::hash::Sha1;
-use wimforge_core::port::{FileIdentity, OnUnreadable, Source, Wanted};
+use wimforge_core::port::{FileIdentity, OnUnreadable, Source, Wanted, Workers};
 use wimforge_core::scan::config::decode_text;
 use wimforge_core::scan::{
     Depth, Missing, OutsideLinks, Overlay, ScanOptions, Scanned, Scanner, UnixDataForm,
@@ -41,6 +41,7 @@ pub fn run(host: &dyn Host, invocation: &Invocation) -> Result<u8, Failure> {
         pass_over: identity.into_iter().collect(),
         now: session.options.now,
         epoch,
+        workers: &*session.workers,
         reporter: &reporter,
     };
     let mut image = archive::read_image(archive, index, &reporter)?;
@@ -93,6 +94,7 @@ struct Scanning<'a> {
     pass_over: Vec<FileIdentity>,
     now: FileTime,
     epoch: Option<FileTime>,
+    workers: &'a dyn Workers,
     reporter: &'a Reporter<'a>,
 }
 
@@ -174,7 +176,8 @@ impl Scanning<'_> {
             case: archive::asked_case(self.host).unwrap_or_default(),
             ..ScanOptions::default()
         };
-        let mut scanner = Scanner::resume(image, &usual, self.reporter);
+        let scanner = Scanner::resume(image, &usual, self.reporter);
+        let mut scanner = scanner.read_ahead(self.workers);
         let mut added = added.iter();
         for change in changes {
             match change {

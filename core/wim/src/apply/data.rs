@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ApplyOptions;
 use super::metadata::Xattrs;
 use super::names::Name;
 use super::plan::{FileNumber, Plan, PlannedFile, What};
+use super::{ApplyOptions, Restorer};
 use crate::archive::Archive;
 use crate::archive::sweep::Receiver;
 use crate::image::{
@@ -54,17 +54,15 @@ impl<'a> Writer<'a> {
         archive: &'a Archive,
         image: &'a Image,
         plan: &'a Plan<'a>,
-        target: &'a dyn Target,
-        options: &'a ApplyOptions,
-        fix_links: bool,
+        to: &Restorer<'a>,
     ) -> Self {
         Self {
             archive,
             image,
             plan,
-            target,
-            options,
-            fix_links,
+            target: to.target,
+            options: to.options,
+            fix_links: to.options.fixes_links(archive.header()),
             open: Mutex::default(),
             counts: Counts::default(),
         }

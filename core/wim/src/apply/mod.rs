@@ -21,13 +21,14 @@ mod stream;
 use std::sync::atomic::AtomicU64;
 
 pub use self::find::{Wildcards, drop_nested, find};
-pub use self::piped::{apply_piped, restore_piped};
+pub use self::names::Renamed;
 pub use self::stream::stream_piped;
 
 use self::data::Writer;
 use self::plan::{FileNumber, Plan};
 use crate::archive::Archive;
 use crate::archive::sweep::sweep;
+use crate::format::metadata::Finding;
 use crate::format::{Header, HeaderFlags};
 use crate::image::{DentryId, Image};
 use crate::port::{Event, Observer, Ordered, Phase, Target, Unit, Workers};
@@ -125,109 +126,111 @@ impl std::ops::AddAssign for ApplySummary {
     }
 }
 
-/// Restores an image, from 1, to a target.
-///
-/// # Errors
-/// As [`Archive::read_image`] and [`restore`].
-pub fn apply(
-    archive: &Archive,
-    index: u32,
-    target: &dyn Target,
-    options: &ApplyOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<ApplySummary> {
-    let image = archive.read_image(index, &mut |finding| {
+/// Restores images: where to, how, who does the work, and who watches.
+#[derive(Clone, Copy)]
+pub struct Restorer<'a> {
+    /// Where to.
+    pub target: &'a dyn Target,
+    /// How.
+    pub options: &'a ApplyOptions,
+    /// Who reads, decodes, hashes and writes.
+    pub workers: &'a dyn Workers,
+    /// Who is told, and may stop it.
+    pub observer: &'a dyn Observer,
+}
+
+impl Restorer<'_> {
+    /// Restores an image, from 1.
+    ///
+    /// # Errors
+    /// As [`Archive::read_image`] and [`Self::restore`].
+    pub fn apply(&self, archive: &Archive, index: u32) -> Result<ApplySummary> {
+        let image = archive.read_image(index, &mut |finding| self.tell(index, &finding))?;
+        self.restore(archive, &image, &whole(&image))
+    }
+
+    /// Restores parts of an image. Directories above them are made as needed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MissingBlob`], [`ErrorKind::HashMismatch`] and [`ErrorKind::Decompression`] for data
+    /// that is not there or damaged, unless it is to be recovered; [`ErrorKind::Cancelled`]; what the
+    /// target and the archive's storage return.
+    pub fn restore(
+        &self,
+        archive: &Archive,
+        image: &Image,
+        selected: &[Selected],
+    ) -> Result<ApplySummary> {
+        let plan = Plan::new(archive, image, selected, self)?;
+        let size = |index: usize, id| plan.bytes_written(index, archive.blobs.get(id).size);
+        let sizes = plan
+            .blobs
+            .iter()
+            .enumerate()
+            .map(|(index, &id)| size(index, id));
+        let total = sizes.fold(0, u64::saturating_add);
+        self.options.check_size(total)?;
+        if let Some(free) = self.target.free_space().filter(|&free| free < total) {
+            self.observer.event(&Event::Warning(&format!(
+                "the files have {total} bytes, but only {free} are free in {}",
+                self.target.name()
+            )));
+        }
+        let writer = Writer::new(archive, image, &plan, self);
+        let run = Run::begin(&plan, &writer, self)?;
+        let mut damaged = 0;
+        sweep(
+            archive,
+            &plan.blobs,
+            &writer,
+            Phase::ExtractData,
+            self.workers,
+            self.observer,
+            &mut |index, damage| match damage {
+                None => Ok(()),
+                Some(error) => {
+                    let files = plan.files_of_blob(index);
+                    damaged += files.len() as u64;
+                    self.damaged(error.at(run.show_files(files)))
+                }
+            },
+        )?;
+        let bytes = plan.blobs.iter().map(|&id| archive.blobs.get(id).size);
+        run.end(ApplySummary {
+            bytes: bytes.fold(0, u64::saturating_add),
+            damaged,
+            ..ApplySummary::default()
+        })
+    }
+
+    /// Tells of what was mended in the metadata of an image.
+    fn tell(&self, index: u32, finding: &Finding) {
         if finding.mended {
             let what = &finding.what;
-            observer.event(&Event::Warning(&format!("image {index}: {what}")));
+            self.observer
+                .event(&Event::Warning(&format!("image {index}: {what}")));
         }
-    })?;
+    }
+
+    /// Data is damaged: an error, unless as much as possible is wanted.
+    fn damaged(&self, error: Error) -> Result<()> {
+        if !self.options.recover_data {
+            return Err(error);
+        }
+        self.observer.event(&Event::Warning(&format!(
+            "restored as far as possible: {error}"
+        )));
+        Ok(())
+    }
+}
+
+/// All of an image, to be restored to the root of the target.
+fn whole(image: &Image) -> Vec<Selected> {
     let root = image.root().map(|dentry| Selected {
         dentry,
         path: Vec::new(),
     });
-    let selected = Vec::from_iter(root);
-    restore(
-        archive, &image, &selected, target, options, workers, observer,
-    )
-}
-
-/// Restores parts of an image to a target. Directories above them are made as needed.
-///
-/// # Errors
-/// [`ErrorKind::MissingBlob`], [`ErrorKind::HashMismatch`] and [`ErrorKind::Decompression`] for data
-/// that is not there or damaged, unless it is to be recovered; [`ErrorKind::Cancelled`]; what the
-/// target and the archive's storage return.
-pub fn restore(
-    archive: &Archive,
-    image: &Image,
-    selected: &[Selected],
-    target: &dyn Target,
-    options: &ApplyOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<ApplySummary> {
-    let plan = Plan::new(archive, image, selected, target, options, observer)?;
-    let size = |index: usize, id| plan.bytes_written(index, archive.blobs.get(id).size);
-    let sizes = plan
-        .blobs
-        .iter()
-        .enumerate()
-        .map(|(index, &id)| size(index, id));
-    let total = sizes.fold(0, u64::saturating_add);
-    options.check_size(total)?;
-    if let Some(free) = target.free_space().filter(|&free| free < total) {
-        observer.event(&Event::Warning(&format!(
-            "the files have {total} bytes, but only {free} are free in {}",
-            target.name()
-        )));
-    }
-    let fix_links = options.fixes_links(archive.header());
-    let writer = Writer::new(archive, image, &plan, target, options, fix_links);
-    let run = Run {
-        plan: &plan,
-        writer: &writer,
-        target,
-        workers,
-        observer,
-        created: AtomicU64::new(0),
-    };
-    run.begin()?;
-    let mut damaged = 0;
-    sweep(
-        archive,
-        &plan.blobs,
-        &writer,
-        Phase::ExtractData,
-        workers,
-        observer,
-        &mut |index, damage| match damage {
-            None => Ok(()),
-            Some(error) => {
-                let files = plan.files_of_blob(index);
-                damaged += files.len() as u64;
-                let error = error.at(run.show_files(files));
-                if !options.recover_data {
-                    return Err(error);
-                }
-                observer.event(&Event::Warning(&format!(
-                    "restored as far as possible: {error}"
-                )));
-                Ok(())
-            }
-        },
-    )?;
-    run.set_directory_metadata()?;
-    writer.warn(observer);
-    Ok(ApplySummary {
-        bytes: plan
-            .blobs
-            .iter()
-            .fold(0, |sum, &id| archive.blobs.get(id).size.saturating_add(sum)),
-        damaged,
-        ..run.summary()
-    })
+    Vec::from_iter(root)
 }
 
 /// Files that one task makes.
@@ -237,43 +240,49 @@ const BATCH: usize = 64;
 struct Run<'a, 'w> {
     plan: &'a Plan<'a>,
     writer: &'a Writer<'w>,
-    target: &'a dyn Target,
-    workers: &'a dyn Workers,
-    observer: &'a dyn Observer,
+    to: &'a Restorer<'a>,
     created: AtomicU64,
 }
 
-impl Run<'_, '_> {
+impl<'a, 'w> Run<'a, 'w> {
     /// Makes everything that needs no data.
-    fn begin(&self) -> Result<()> {
-        self.make_directories()?;
-        self.make_files_without_data()?;
-        self.observer.event(&Event::Finished {
+    fn begin(plan: &'a Plan<'a>, writer: &'a Writer<'w>, to: &'a Restorer<'a>) -> Result<Self> {
+        let run = Self {
+            plan,
+            writer,
+            to,
+            created: AtomicU64::new(0),
+        };
+        run.make_directories()?;
+        run.make_files_without_data()?;
+        to.observer.event(&Event::Finished {
             phase: Phase::CreateFiles,
         });
-        Ok(())
+        Ok(run)
     }
 
-    /// What the plan says; nothing of the data.
-    fn summary(&self) -> ApplySummary {
-        ApplySummary {
+    /// Does what is left when all data is there. `data` says what became of that.
+    fn end(&self, data: ApplySummary) -> Result<ApplySummary> {
+        self.set_directory_metadata()?;
+        self.writer.warn(self.to.observer);
+        Ok(ApplySummary {
             directories: self.plan.directories.len() as u64,
             files: self.plan.files.len() as u64,
             hard_links: (self.plan.names.len() - self.plan.files.len()) as u64,
             skipped: self.plan.skipped,
-            ..ApplySummary::default()
-        }
+            ..data
+        })
     }
 
     fn check_cancelled(&self) -> Result<()> {
-        match self.observer.cancelled() {
+        match self.to.observer.cancelled() {
             true => Err(Error::new(ErrorKind::Cancelled, "stopped while restoring")),
             false => Ok(()),
         }
     }
 
     fn progress(&self, phase: Phase, done: u64, total: usize) {
-        self.observer.event(&Event::Progress {
+        self.to.observer.event(&Event::Progress {
             phase,
             unit: Unit::Items,
             done,
@@ -287,14 +296,14 @@ impl Run<'_, '_> {
 
     fn make_directories(&self) -> Result<()> {
         use std::sync::atomic::Ordering::Relaxed;
-        self.target.make_directory(b"")?;
+        self.to.target.make_directory(b"")?;
         for path in &self.plan.parents {
-            self.target.make_directory(path)?;
+            self.to.target.make_directory(path)?;
         }
         for (done, &name) in (1u64..).zip(&self.plan.directories) {
             let path = self.plan.paths.path(name);
             if !path.is_empty() {
-                self.target.make_directory(&path)?;
+                self.to.target.make_directory(&path)?;
             }
             self.created.store(done, Relaxed);
             if done.is_multiple_of(BATCH as u64) {
@@ -313,7 +322,7 @@ impl Run<'_, '_> {
         let batches = self.plan.without_data.chunks(BATCH);
         let directories = self.plan.directories.len() as u64;
         let total = self.total_to_create();
-        self.workers.scope(Box::new(move |pool| {
+        self.to.workers.scope(Box::new(move |pool| {
             let mut queue = Ordered::new(pool);
             for batch in batches {
                 queue.submit(move |_| batch.iter().try_for_each(|&file| writer.without_data(file)));
@@ -346,7 +355,7 @@ impl Run<'_, '_> {
                 self.progress(Phase::ApplyMetadata, done, total);
             }
         }
-        self.observer.event(&Event::Finished {
+        self.to.observer.event(&Event::Finished {
             phase: Phase::ApplyMetadata,
         });
         Ok(())

@@ -18,8 +18,7 @@ pub(super) struct Name {
 pub(super) struct Paths<'a> {
     image: &'a Image,
     selected: &'a [Selected],
-    /// Names that the target does not allow, and what stands for them.
-    renamed: HashMap<DentryId, Vec<u8>>,
+    renamed: Renamed,
 }
 
 impl<'a> Paths<'a> {
@@ -27,7 +26,7 @@ impl<'a> Paths<'a> {
         Self {
             image,
             selected,
-            renamed: HashMap::new(),
+            renamed: Renamed::default(),
         }
     }
 
@@ -42,7 +41,7 @@ impl<'a> Paths<'a> {
         let mut names = Vec::new();
         let mut at = name.dentry;
         while at != top.dentry {
-            names.push(self.name(at));
+            names.push(self.renamed.name(self.image, at));
             match self.image.parent(at) {
                 Some(parent) => at = parent,
                 None => break,
@@ -60,23 +59,35 @@ impl<'a> Paths<'a> {
         path
     }
 
-    fn name(&self, dentry: DentryId) -> &[u8] {
-        match self.renamed.get(&dentry) {
+    /// See [`Renamed::rename`].
+    pub fn rename(&mut self, dentry: DentryId, target: &dyn Target) -> bool {
+        self.renamed.rename(self.image, dentry, target)
+    }
+}
+
+/// Names that a target does not allow, and what stands for them.
+#[derive(Debug, Default)]
+pub struct Renamed(HashMap<DentryId, Vec<u8>>);
+
+impl Renamed {
+    /// The name of a file in the target.
+    #[must_use]
+    pub fn name<'a>(&'a self, image: &'a Image, dentry: DentryId) -> &'a [u8] {
+        match self.0.get(&dentry) {
             Some(name) => name,
-            None => self.image.name(dentry),
+            None => image.name(dentry),
         }
     }
 
     /// Gives a name that the target does not allow another one: what cannot stand in a name becomes
-    /// U+FFFD, and a number is put behind.
-    pub fn rename(&mut self, dentry: DentryId, target: &dyn Target) -> bool {
-        if self.renamed.contains_key(&dentry) {
+    /// U+FFFD, and a number is put behind. False if the target allows none.
+    pub fn rename(&mut self, image: &Image, dentry: DentryId, target: &dyn Target) -> bool {
+        if self.0.contains_key(&dentry) {
             return true;
         }
-        let name =
-            String::from_utf8_lossy(self.image.name(dentry)).replace(['/', '\0'], "\u{FFFD}");
-        let siblings = self.image.parent(dentry);
-        let mut number = self.renamed.len();
+        let name = String::from_utf8_lossy(image.name(dentry)).replace(['/', '\0'], "\u{FFFD}");
+        let siblings = image.parent(dentry);
+        let mut number = self.0.len();
         loop {
             number += 1;
             let suffix = format!(" (invalid filename #{number})");
@@ -91,9 +102,9 @@ impl<'a> Paths<'a> {
                     return false;
                 }
             };
-            let taken = siblings.is_some_and(|parent| self.image.child(parent, &new).is_some());
+            let taken = siblings.is_some_and(|parent| image.child(parent, &new).is_some());
             if !taken {
-                self.renamed.insert(dentry, new);
+                self.0.insert(dentry, new);
                 return true;
             }
         }

@@ -1,16 +1,15 @@
 //! Restoring from a pipe: blobs come in the order in which they were written, and only once.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
 
 use super::data::Writer;
 use super::plan::{OLD_UNIX_SIZE, Plan, decode_old_unix_data};
-use super::{ApplyOptions, ApplySummary, Run, Selected};
+use super::{ApplySummary, Restorer, Run, Selected, whole};
 use crate::archive::sweep::Receiver;
 use crate::archive::{Archive, BlobId, PipedArchive, PipedHead, PipedPiece};
 use crate::hash::{Hasher, Sha1};
 use crate::image::{Image, UnixData};
-use crate::port::{Event, Observer, Ordered, Phase, Target, Unit, Workers};
+use crate::port::{Ordered, Phase};
 use crate::{Error, ErrorKind, Result};
 
 /// Blobs up to this size are held whole, in bytes.
@@ -18,109 +17,78 @@ const WHOLE: u64 = 4 << 20;
 /// Pieces in flight for each worker.
 const IN_FLIGHT: usize = 4;
 
-/// Restores an image, from 1, to a target, from a pipe of which only header and XML data have been read:
-/// `known` is what [`PipedArchive::open`] has given with it. The pipe is read to its end.
-///
-/// # Errors
-/// As [`super::restore`]; [`ErrorKind::MissingBlob`] if the pipe ends before everything has come.
-pub fn apply_piped(
-    piped: &mut PipedArchive<'_>,
-    mut known: Archive,
-    index: u32,
-    target: &dyn Target,
-    options: &ApplyOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<ApplySummary> {
-    let image = piped.read_image(&mut known, index, &mut |finding| {
-        if finding.mended {
-            let what = &finding.what;
-            observer.event(&Event::Warning(&format!("image {index}: {what}")));
-        }
-    })?;
-    let all = whole(&image);
-    restore_piped(
-        piped, &known, &image, &all, target, options, workers, observer,
-    )
-}
+impl Restorer<'_> {
+    /// Restores an image, from 1, from a pipe of which only header and XML data have been read: `known`
+    /// is what [`PipedArchive::open`] has given with it. The pipe is read to its end.
+    ///
+    /// # Errors
+    /// As [`Self::restore`]; [`ErrorKind::MissingBlob`] if the pipe ends before everything has come.
+    pub fn apply_piped(
+        &self,
+        piped: &mut PipedArchive<'_>,
+        mut known: Archive,
+        index: u32,
+    ) -> Result<ApplySummary> {
+        let mended = &mut |finding| self.tell(index, &finding);
+        let image = piped.read_image(&mut known, index, mended)?;
+        self.restore_piped(piped, &known, &image, &whole(&image))
+    }
 
-/// Restores parts of an image to a target, from a pipe of which everything in front of the file data has
-/// been read: `image` is from [`PipedArchive::read_image`], which has entered its data into `known`. The
-/// pipe is read to its end.
-///
-/// # Errors
-/// As [`apply_piped`].
-#[allow(clippy::too_many_arguments)] // What `restore` has, and the pipe.
-pub fn restore_piped(
-    piped: &mut PipedArchive<'_>,
-    known: &Archive,
-    image: &Image,
-    selected: &[Selected],
-    target: &dyn Target,
-    options: &ApplyOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<ApplySummary> {
-    let plan = Plan::new(known, image, selected, target, options, observer)?;
-    let fix_links = options.fixes_links(known.header());
-    let writer = Writer::new(known, image, &plan, target, options, fix_links);
-    let run = Run {
-        plan: &plan,
-        writer: &writer,
-        target,
-        workers,
-        observer,
-        created: AtomicU64::new(0),
-    };
-    run.begin()?;
-    let wanted = plan.blobs.iter().enumerate();
-    let wanted: HashMap<Sha1, usize> = wanted
-        .map(|(index, &id)| (known.blobs.get(id).hash, index))
-        .collect();
-    let unix_wanted = plan.unix_to_come.keys();
-    let unix_wanted = unix_wanted.map(|&id| (known.blobs.get(id).hash, id));
-    let mut outcome = None;
-    let slot = &mut outcome;
-    workers.scope(Box::new(|pool| {
-        let mut driver = Driver {
-            queue: Ordered::new(pool),
-            piped,
-            receiver: &writer,
-            observer,
-            most_in_flight: IN_FLIGHT * workers.threads(),
-            wanted,
-            unix_wanted: unix_wanted.collect(),
-            unix_come: HashMap::new(),
-            files: plan.blobs.len() as u64,
-            done: 0,
-            bytes: 0,
-            damaged: 0,
-            open: None,
-            recover: options.recover_data,
-            coming: 0,
-            check: &|index, size, before| {
-                let all = plan.bytes_written(index, size).saturating_add(before);
-                options.check_size(all).map(|()| all)
-            },
-            name: &|index| run.show_files(plan.files_of_blob(index)),
-        };
-        *slot = Some(driver.run().map(|()| Came {
-            unix: std::mem::take(&mut driver.unix_come),
-            bytes: driver.bytes,
-            damaged: driver.damaged,
+    /// Restores parts of an image from a pipe of which everything in front of the file data has been
+    /// read: `image` is from [`PipedArchive::read_image`], which has entered its data into `known`. The
+    /// pipe is read to its end.
+    ///
+    /// # Errors
+    /// As [`Self::apply_piped`].
+    pub fn restore_piped(
+        &self,
+        piped: &mut PipedArchive<'_>,
+        known: &Archive,
+        image: &Image,
+        selected: &[Selected],
+    ) -> Result<ApplySummary> {
+        let plan = Plan::new(known, image, selected, self)?;
+        let writer = Writer::new(known, image, &plan, self);
+        let run = Run::begin(&plan, &writer, self)?;
+        let wanted = plan.blobs.iter().enumerate();
+        let wanted: HashMap<Sha1, usize> = wanted
+            .map(|(index, &id)| (known.blobs.get(id).hash, index))
+            .collect();
+        let unix_wanted = plan.unix_to_come.keys();
+        let unix_wanted = unix_wanted.map(|&id| (known.blobs.get(id).hash, id));
+        let mut outcome = None;
+        let slot = &mut outcome;
+        self.workers.scope(Box::new(|pool| {
+            let mut driver = Driver {
+                queue: Ordered::new(pool),
+                piped,
+                run: &run,
+                most_in_flight: IN_FLIGHT * self.workers.threads(),
+                wanted,
+                unix_wanted: unix_wanted.collect(),
+                unix_come: HashMap::new(),
+                done: 0,
+                bytes: 0,
+                damaged: 0,
+                open: None,
+                coming: 0,
+            };
+            *slot = Some(driver.run().map(|()| Came {
+                unix: std::mem::take(&mut driver.unix_come),
+                bytes: driver.bytes,
+                damaged: driver.damaged,
+            }));
         }));
-    }));
-    let ended =
-        outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")));
-    let came = ended?;
-    writer.late_metadata(&plan.learn_unix_data(&came.unix))?;
-    run.set_directory_metadata()?;
-    writer.warn(observer);
-    Ok(ApplySummary {
-        bytes: came.bytes,
-        damaged: came.damaged,
-        ..run.summary()
-    })
+        let ended =
+            outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")));
+        let came = ended?;
+        writer.late_metadata(&plan.learn_unix_data(&came.unix))?;
+        run.end(ApplySummary {
+            bytes: came.bytes,
+            damaged: came.damaged,
+            ..ApplySummary::default()
+        })
+    }
 }
 
 /// What has come through the pipe.
@@ -128,14 +96,6 @@ struct Came {
     unix: HashMap<BlobId, UnixData>,
     bytes: u64,
     damaged: u64,
-}
-
-fn whole(image: &Image) -> Vec<Selected> {
-    let root = image.root().map(|dentry| Selected {
-        dentry,
-        path: Vec::new(),
-    });
-    Vec::from_iter(root)
 }
 
 /// What comes back from a worker.
@@ -161,31 +121,25 @@ struct Open {
     damage: Option<Error>,
 }
 
-struct Driver<'d, 'env, 'p> {
+struct Driver<'d, 'env, 'p, 'w> {
     queue: Ordered<'d, 'env, Done>,
     piped: &'d mut PipedArchive<'p>,
-    receiver: &'env dyn Receiver,
-    observer: &'env dyn Observer,
+    run: &'env Run<'env, 'w>,
     most_in_flight: usize,
     /// What has not come yet, by hash.
     wanted: HashMap<Sha1, usize>,
     /// The same for UNIX data that is a stream.
     unix_wanted: HashMap<Sha1, BlobId>,
     unix_come: HashMap<BlobId, UnixData>,
-    files: u64,
     done: u64,
     bytes: u64,
     damaged: u64,
     open: Option<Open>,
-    recover: bool,
-    name: &'d dyn Fn(usize) -> String,
     /// Bytes that are written for the blobs that have come.
     coming: u64,
-    /// Adds those for a blob of a size, unless these are too many.
-    check: &'d dyn Fn(usize, u64, u64) -> Result<u64>,
 }
 
-impl Driver<'_, '_, '_> {
+impl Driver<'_, '_, '_, '_> {
     fn run(&mut self) -> Result<()> {
         while !(self.wanted.is_empty() && self.unix_wanted.is_empty()) {
             let Some(head) = self.piped.next_blob()? else {
@@ -194,7 +148,9 @@ impl Driver<'_, '_, '_> {
             let index = self.wanted.remove(&head.hash);
             let unix = self.unix_wanted.remove(&head.hash);
             if let Some(index) = index {
-                self.coming = (self.check)(index, head.size, self.coming)?;
+                let more = self.run.plan.bytes_written(index, head.size);
+                self.coming = self.coming.saturating_add(more);
+                self.run.to.options.check_size(self.coming)?;
             }
             match (index, unix) {
                 (None, None) => self.piped.skip(head)?,
@@ -220,15 +176,20 @@ impl Driver<'_, '_, '_> {
         match index {
             None => Ok(()),
             Some(index) => {
-                self.receiver.whole(index, &data, None)?;
+                self.run.writer.whole(index, &data, None)?;
                 self.finished(index, head.size, None)
             }
         }
     }
 
+    /// The files that hold a blob, for messages.
+    fn name(&self, index: usize) -> String {
+        self.run.show_files(self.run.plan.files_of_blob(index))
+    }
+
     fn missing(&self) -> Error {
         let some = self.wanted.values().min().copied();
-        let name = some.map_or("owners and modes".to_owned(), |index| (self.name)(index));
+        let name = some.map_or("owners and modes".to_owned(), |index| self.name(index));
         let count = self.wanted.len() + self.unix_wanted.len();
         Error::new(
             ErrorKind::MissingBlob,
@@ -246,13 +207,15 @@ impl Driver<'_, '_, '_> {
             Ok(())
         })?;
         self.make_room()?;
-        let receiver = self.receiver;
+        let receiver = self.run.writer;
         self.queue.submit(move |state| {
             let mut data = Vec::new();
             let decoded = pieces
                 .into_iter()
                 .try_for_each(|piece| piece.decode(state).map(|piece| data.extend(piece)));
-            let damage = decoded.err().or_else(|| wrong_hash(Sha1::of(&data), &head));
+            let damage = decoded
+                .and_then(|()| Sha1::of(&data).must_be(&head.hash))
+                .err();
             // What could not be decoded is zeros.
             data.resize(head.size as usize, 0);
             let handed = match damage.is_none() || receiver.takes_damaged() {
@@ -270,7 +233,7 @@ impl Driver<'_, '_, '_> {
 
     fn large(&mut self, index: usize, head: PipedHead) -> Result<()> {
         while self.step()? {}
-        self.receiver.begin(index, head.size)?;
+        self.run.writer.begin(index, head.size)?;
         self.open = Some(Open {
             index,
             head,
@@ -279,18 +242,16 @@ impl Driver<'_, '_, '_> {
         });
         // The queue and the pipe are both needed below.
         let mut offset = 0;
-        let receiver = self.receiver;
+        let receiver = self.run.writer;
         let most_in_flight = self.most_in_flight;
-        let (queue, open, observer) = (&mut self.queue, &mut self.open, self.observer);
+        let (queue, open, run) = (&mut self.queue, &mut self.open, self.run);
         self.piped.pieces(head, &mut |piece| {
             while queue.in_flight() > most_in_flight {
                 if let Some(Done::Part { data, handed }) = queue.oldest()? {
                     take_part(open, data, handed)?;
                 }
             }
-            if observer.cancelled() {
-                return Err(cancelled());
-            }
+            run.check_cancelled()?;
             let at = offset;
             offset += piece.len();
             queue.submit(move |state| {
@@ -308,8 +269,8 @@ impl Driver<'_, '_, '_> {
             return Ok(());
         };
         let hash = open.hasher.finish();
-        let damage = open.damage.or_else(|| wrong_hash(hash, &open.head));
-        self.receiver.end(open.index, damage.as_ref())?;
+        let damage = open.damage.or_else(|| hash.must_be(&open.head.hash).err());
+        self.run.writer.end(open.index, damage.as_ref())?;
         self.finished(open.index, open.head.size, damage)
     }
 
@@ -322,9 +283,7 @@ impl Driver<'_, '_, '_> {
 
     /// Takes the oldest result; false if there is none.
     fn step(&mut self) -> Result<bool> {
-        if self.observer.cancelled() {
-            return Err(cancelled());
-        }
+        self.run.check_cancelled()?;
         match self.queue.oldest()? {
             None => return Ok(false),
             Some(Done::Part { data, handed }) => take_part(&mut self.open, data, handed)?,
@@ -343,23 +302,13 @@ impl Driver<'_, '_, '_> {
     /// All data of a blob was handed over.
     fn finished(&mut self, index: usize, size: u64, damage: Option<Error>) -> Result<()> {
         if let Some(error) = damage {
-            let error = error.at((self.name)(index));
-            if !self.recover {
-                return Err(error);
-            }
+            self.run.to.damaged(error.at(self.name(index)))?;
             self.damaged += 1;
-            self.observer.event(&Event::Warning(&format!(
-                "restored as far as possible: {error}"
-            )));
         }
         self.done += 1;
         self.bytes += size;
-        self.observer.event(&Event::Progress {
-            phase: Phase::ExtractData,
-            unit: Unit::Items,
-            done: self.done,
-            total: self.files,
-        });
+        let files = self.run.plan.blobs.len();
+        self.run.progress(Phase::ExtractData, self.done, files);
         Ok(())
     }
 }
@@ -375,15 +324,4 @@ fn take_part(open: &mut Option<Open>, data: Result<Vec<u8>>, handed: Result<()>)
         }
     }
     Ok(())
-}
-
-fn wrong_hash(hash: Sha1, head: &PipedHead) -> Option<Error> {
-    (hash != head.hash).then(|| {
-        let what = format!("the data has SHA-1 {hash} instead of {}", head.hash);
-        Error::new(ErrorKind::HashMismatch, what)
-    })
-}
-
-fn cancelled() -> Error {
-    Error::new(ErrorKind::Cancelled, "stopped while restoring")
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::names::{Name, Paths};
-use super::{ApplyOptions, Selected};
+use super::{Restorer, Selected};
 use crate::archive::{Archive, BlobId, Place};
 use crate::hash::Sha1;
 use crate::image::items::UNIX_DATA;
 use crate::image::{
     FileAttributes, Image, Inode, InodeId, MAX_REPARSE_DATA, SecurityId, StreamKind, UnixData,
 };
-use crate::port::{Event, Observer, Target, WorkerState};
+use crate::port::{Event, WorkerState};
 use crate::{Result, text};
 
 /// The stream in which old versions of wimlib stored owner, group and mode.
@@ -86,9 +86,7 @@ impl<'a> Plan<'a> {
         archive: &Archive,
         image: &'a Image,
         selected: &'a [Selected],
-        target: &dyn Target,
-        options: &ApplyOptions,
-        observer: &dyn Observer,
+        to: &Restorer<'_>,
     ) -> Result<Self> {
         let plan = Plan {
             image,
@@ -109,9 +107,7 @@ impl<'a> Plan<'a> {
         let mut planner = Planner {
             plan,
             archive,
-            target,
-            options,
-            observer,
+            to,
             found: Vec::new(),
             uses: Vec::new(),
             left_out: LeftOut::default(),
@@ -190,9 +186,7 @@ fn parents(selected: &[Selected]) -> Vec<Vec<u8>> {
 struct Planner<'p, 'a> {
     plan: Plan<'a>,
     archive: &'p Archive,
-    target: &'p dyn Target,
-    options: &'p ApplyOptions,
-    observer: &'p dyn Observer,
+    to: &'p Restorer<'p>,
     /// Names of files, in the order of the walk.
     found: Vec<(InodeId, Name)>,
     uses: Vec<(BlobId, FileNumber)>,
@@ -208,7 +202,7 @@ enum Decision {
 
 impl Planner<'_, '_> {
     fn warn(&self, what: &str) {
-        self.observer.event(&Event::Warning(what));
+        self.to.observer.event(&Event::Warning(what));
     }
 
     fn show(&self, name: Name) -> String {
@@ -244,11 +238,13 @@ impl Planner<'_, '_> {
 
     fn has_place(&mut self, name: Name) -> bool {
         let image = self.plan.image;
-        if self.target.allows_name(image.name(name.dentry)) {
+        if self.to.target.allows_name(image.name(name.dentry)) {
             return true;
         }
         let path = self.show(name);
-        if self.options.include_invalid_names && self.plan.paths.rename(name.dentry, self.target) {
+        if self.to.options.include_invalid_names
+            && self.plan.paths.rename(name.dentry, self.to.target)
+        {
             return true;
         }
         let below = image.walk(name.dentry).count() as u64;
@@ -263,11 +259,11 @@ impl Planner<'_, '_> {
     fn note(&mut self, inode: &Inode) {
         self.left_out.security += u64::from(inode.security != SecurityId::NONE);
         let has_unix = self.plan.image.item(inode, UNIX_DATA).is_some();
-        self.left_out.unix += u64::from(has_unix && !self.options.unix_data);
+        self.left_out.unix += u64::from(has_unix && !self.to.options.unix_data);
         let streams = self.plan.image.streams(inode).iter();
         let named = streams.filter(|stream| {
             let is_old_unix =
-                self.options.unix_data && self.plan.image.text(stream.name) == OLD_UNIX_STREAM;
+                self.to.options.unix_data && self.plan.image.text(stream.name) == OLD_UNIX_STREAM;
             stream.kind == StreamKind::Named && !is_old_unix
         });
         self.left_out.named_streams += named.count() as u64;
@@ -320,7 +316,7 @@ impl Planner<'_, '_> {
             return self.decide_link(inode, name);
         }
         let unix = self.plan.unix_data(id);
-        if self.options.unix_data && unix.is_some_and(|unix| unix.is_special()) {
+        if self.to.options.unix_data && unix.is_some_and(|unix| unix.is_special()) {
             return Ok(Decision::Make(What::Special, None));
         }
         let Some(stream) = image.unnamed_stream(inode, StreamKind::Data) else {
@@ -368,7 +364,7 @@ impl Planner<'_, '_> {
 
     fn missing(&self, name: Name, hash: &Sha1) -> Result<Decision> {
         let error = self.archive.missing(hash).at(self.show(name));
-        if !self.options.recover_data {
+        if !self.to.options.recover_data {
             return Err(error);
         }
         self.warn(&format!("left out: {error}"));
@@ -379,7 +375,7 @@ impl Planner<'_, '_> {
     fn old_unix_data(&mut self, id: InodeId) -> Result<()> {
         let image = self.plan.image;
         let inode = image.inode(id);
-        if !self.options.unix_data || image.item(inode, UNIX_DATA).is_some() {
+        if !self.to.options.unix_data || image.item(inode, UNIX_DATA).is_some() {
             return Ok(());
         }
         let stream = image.streams(inode).iter().find(|stream| {
@@ -422,7 +418,7 @@ impl Planner<'_, '_> {
 
     fn report(&mut self) {
         let left_out = std::mem::take(&mut self.left_out);
-        let security = if self.options.no_acls {
+        let security = if self.to.options.no_acls {
             0
         } else {
             left_out.security

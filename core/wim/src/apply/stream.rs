@@ -78,12 +78,5 @@ fn decode(
         hasher.update(&data);
         each(&data)
     })?;
-    let found = hasher.finish();
-    match found == head.hash {
-        true => Ok(()),
-        false => Err(Error::new(
-            ErrorKind::HashMismatch,
-            format!("the data has SHA-1 {found} instead of {}", head.hash),
-        )),
-    }
+    hasher.finish().must_be(&head.hash)
 }

@@ -14,10 +14,19 @@ const XPRESS: Compression = Compression::Chunked(Format::Xpress, 32768);
 
 type Entries = BTreeMap<Vec<u8>, (MemoryEntry, MemoryMetadata)>;
 
+fn to<'a>(target: &'a MemoryTarget, options: &'a ApplyOptions) -> Restorer<'a> {
+    Restorer {
+        target,
+        options,
+        workers: &Inline,
+        observer: &Silent,
+    }
+}
+
 fn restored(bytes: Vec<u8>, options: &ApplyOptions) -> Result<(Entries, ApplySummary)> {
     let archive = open(bytes)?;
     let target = MemoryTarget::new();
-    let summary = apply(&archive, 1, &target, options, &Inline, &Silent)?;
+    let summary = to(&target, options).apply(&archive, 1)?;
     Ok((target.entries(), summary))
 }
 
@@ -209,10 +218,8 @@ fn parts_of_an_image() {
     let selected = [select(b"/d", b"x/y"), select(b"/d/same", b"alone")];
     let target = MemoryTarget::new();
     let options = ApplyOptions::default();
-    restore(
-        &archive, &image, &selected, &target, &options, &Inline, &Silent,
-    )
-    .unwrap();
+    let restorer = to(&target, &options);
+    restorer.restore(&archive, &image, &selected).unwrap();
     let entries = target.entries();
     assert_eq!(data(&entries, "x/y/same"), b"hello");
     assert_eq!(data(&entries, "x/y/again"), b"hello");
@@ -226,7 +233,11 @@ fn where_no_hard_links_can_be_made_files_are_copied() {
     let target = MemoryTarget::without_hard_links();
     let warnings = Warnings::default();
     let options = ApplyOptions::default();
-    apply(&archive, 1, &target, &options, &Inline, &warnings).unwrap();
+    let restorer = Restorer {
+        observer: &warnings,
+        ..to(&target, &options)
+    };
+    restorer.apply(&archive, 1).unwrap();
     let entries = target.entries();
     assert_eq!(data(&entries, "a.txt"), b"hello");
     assert_eq!(data(&entries, "d/again"), b"hello");

@@ -46,6 +46,9 @@ pub fn check_integrity(archive: &Archive, observer: &dyn Observer) -> Result<Int
         return Ok(IntegrityState::Absent);
     };
     let storage = &**archive.storage();
+    observer.event(&Event::VerifyBegin {
+        file: &storage.name(),
+    });
     let end = archive.header().blob_table.end().unwrap_or(0);
     let mut done = 0;
     for (index, expected) in (0..).zip(&table.pieces) {

@@ -192,16 +192,9 @@ impl Archive {
             file.header.layout,
         )?;
         let data = chunks.decode_all(&*file.storage)?;
-        let hash = Sha1::of(&data);
-        if hash != metadata.hash {
-            return Err(Error::new(
-                ErrorKind::HashMismatch,
-                format!(
-                    "metadata of image {index} has SHA-1 {hash} instead of {}",
-                    metadata.hash
-                ),
-            ));
-        }
+        Sha1::of(&data)
+            .must_be(&metadata.hash)
+            .map_err(|error| error.at(format_args!("metadata of image {index}")))?;
         Ok(data)
     }
 

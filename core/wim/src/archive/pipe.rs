@@ -438,12 +438,6 @@ fn malformed(input: &Input<'_>, what: &str) -> Error {
 }
 
 fn check_hash(what: &str, data: &[u8], expected: Sha1) -> Result<()> {
-    let hash = Sha1::of(data);
-    match hash == expected {
-        true => Ok(()),
-        false => Err(Error::new(
-            ErrorKind::HashMismatch,
-            format!("{what} has SHA-1 {hash} instead of {expected}"),
-        )),
-    }
+    let checked = Sha1::of(data).must_be(&expected);
+    checked.map_err(|error| error.at(what))
 }

@@ -117,7 +117,7 @@ mod tests {
     use wimforge_codec::Format;
 
     use super::*;
-    use crate::apply::{ApplyOptions, Selected, restore};
+    use crate::apply::{ApplyOptions, Restorer, Selected};
     use crate::archive::OpenOptions;
     use crate::format::Compression;
     use crate::port::memory::MemoryStorage;
@@ -178,12 +178,14 @@ mod tests {
             let target = MemoryTarget::new();
             let one = reads(&mut || {
                 let path = b"20".to_vec();
-                let options = ApplyOptions::default();
+                let restorer = Restorer {
+                    target: &target,
+                    options: &ApplyOptions::default(),
+                    workers: &Inline,
+                    observer: &Silent,
+                };
                 let selected = [Selected { dentry, path }];
-                restore(
-                    &archive, &image, &selected, &target, &options, &Inline, &Silent,
-                )
-                .unwrap();
+                restorer.restore(&archive, &image, &selected).unwrap();
             });
             assert!(
                 (30_000..=2 * u64::from(CHUNK) + 100).contains(&one),

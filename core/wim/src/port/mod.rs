@@ -8,7 +8,7 @@ pub mod memory;
 pub mod memory_source;
 pub mod memory_target;
 mod observer;
-mod one_shot;
+pub(crate) mod one_shot;
 mod sink;
 mod source;
 mod storage;

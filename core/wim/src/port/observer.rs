@@ -107,6 +107,11 @@ pub enum Event<'a> {
         /// Path in the image.
         path: &'a [u8],
     },
+    /// A file is about to be compared with its integrity table.
+    VerifyBegin {
+        /// Its name.
+        file: &'a str,
+    },
     /// Compression is about to begin.
     Compressing {
         /// Name of the compression type.

@@ -3,9 +3,8 @@
 //! Half of the time of a scan is spent in the system, finding out about one file after the other, and
 //! the other half in building the image; so the two are done at the same time.
 
-use std::sync::mpsc::{Receiver, channel};
-
 use super::walk::Directory;
+use crate::port::one_shot::{Receiver, one_shot};
 use crate::port::{EntryBatch, Pool, Source, Wanted};
 use crate::{Error, ErrorKind, Result};
 
@@ -52,10 +51,9 @@ impl<'pool, 'env> ReadAhead<'pool, 'env> {
                 continue;
             }
             let (source, wanted, node) = (self.source, self.wanted, directory.node);
-            let (sender, receiver) = channel();
+            let (sender, receiver) = one_shot();
             pool.spawn(Box::new(move |_| {
-                // The receiver is gone only if the walk has been given up.
-                let _ = sender.send(source.read_dir(node, wanted));
+                sender.send(source.read_dir(node, wanted))
             }));
             directory.coming = Some(receiver);
             self.free -= 1;
@@ -68,9 +66,12 @@ impl<'pool, 'env> ReadAhead<'pool, 'env> {
             return self.source.read_dir(directory.node, self.wanted);
         };
         self.free += 1;
-        coming
-            .recv()
-            .map_err(|_| Error::new(ErrorKind::Memory, "a worker thread ended unexpectedly"))?
+        coming.receive().unwrap_or_else(|| {
+            Err(Error::new(
+                ErrorKind::Memory,
+                "a worker thread ended unexpectedly",
+            ))
+        })
     }
 }
 

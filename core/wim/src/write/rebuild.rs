@@ -215,10 +215,11 @@ pub(super) fn copy_metadata(
     let file = &from.files[usize::from(metadata.file)];
     let is_kept = recompress != Recompress::All;
     if is_kept && fits(file, &metadata.resource, means.options.compression) {
+        let hash = metadata.hash;
         return Ok(MetadataResource {
             file: 0,
-            resource: copy_resource(&*file.storage, &metadata.resource, output)?,
-            hash: metadata.hash,
+            resource: copy_resource(&*file.storage, &metadata.resource, Some(hash), output)?,
+            hash,
         });
     }
     let bytes = from.read_metadata(index)?;

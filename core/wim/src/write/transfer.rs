@@ -1,10 +1,12 @@
 //! Blobs of another archive into the one that is being written.
 //!
 //! A resource whose compression and chunk size fit is copied as it is stored; a solid resource only if
-//! all of its blobs are wanted. Everything else is decoded, checked against its hash and packed like
-//! the data of a file. Copies come first, in the order in which they lie, then the rest in that order.
+//! all of its blobs are wanted. Everything else is decoded and packed like the data of a file. Copies
+//! come first, in the order in which they lie, then the rest in that order. Whatever passes through
+//! uncompressed is checked against its hash, as wimlib does; to decode what is only copied would cost
+//! more than the copy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::load::{Expected, Loader};
 use super::means::Means;
@@ -14,7 +16,7 @@ use super::plan::{Item, Manifest};
 use super::supply::BlobSupply;
 use crate::archive::{Archive, ArchiveFile, Blob, BlobId, BlobPool, Place, Solid};
 use crate::format::{Compression, Layout, ResourceHeader};
-use crate::hash::Sha1;
+use crate::hash::{Hasher, Sha1};
 use crate::port::{Event, Observer, OnUnreadable, Phase, Storage, Unit, read_exact_at};
 use crate::scan::Origin;
 use crate::time::FileTime;
@@ -135,6 +137,14 @@ impl Transfer<'_> {
     }
 }
 
+/// What to call a blob in messages.
+pub(super) fn blob_name(from: &Archive, id: BlobId) -> String {
+    let blob = from.blobs.get(id);
+    let file = from.blobs.file_of(blob).unwrap_or(0);
+    let name = from.files[usize::from(file)].storage.name();
+    format!("{name}: blob {}", blob.hash)
+}
+
 /// Sorts blobs into the order in which they lie.
 pub(super) fn place_key(from: &Archive, id: BlobId) -> (u16, u64, u64) {
     match from.blobs.get(id).place {
@@ -209,6 +219,8 @@ impl Copy<'_, '_> {
     /// Resources that lie one behind the other are copied together. Returns how many blobs.
     fn neighbours(&mut self, file: u16, first: ResourceHeader, ids: &[BlobId]) -> Result<usize> {
         let target = self.output.position();
+        let storage = &*self.from.files[usize::from(file)].storage;
+        let mut check = Check::default();
         let mut end = first.offset;
         let mut count = 0;
         for &id in ids {
@@ -226,6 +238,7 @@ impl Copy<'_, '_> {
             }
             end += resource.size;
             count += 1;
+            check.expect(&resource, blob.hash);
             let resource = ResourceHeader {
                 offset: target + (resource.offset - first.offset),
                 ..resource
@@ -236,8 +249,8 @@ impl Copy<'_, '_> {
                 ..*blob
             })?;
         }
-        let storage = &*self.from.files[usize::from(file)].storage;
-        copy_bytes(storage, first.offset, end - first.offset, self.output)?;
+        let size = end - first.offset;
+        copy_bytes(storage, first.offset, size, self.output, check)?;
         Ok(count)
     }
 
@@ -245,7 +258,7 @@ impl Copy<'_, '_> {
     fn solid(&mut self, number: u32, ids: &[BlobId]) -> Result<usize> {
         let old = &self.from.blobs.solids[number as usize];
         let storage = &*self.from.files[usize::from(old.file)].storage;
-        let resource = copy_resource(storage, &old.resource, self.output)?;
+        let resource = copy_resource(storage, &old.resource, None, self.output)?;
         let chunks = old.chunks.moved(old.resource.offset, resource.offset);
         let new = self.pool.solids.len() as u32;
         self.pool.solids.push(Solid {
@@ -272,14 +285,23 @@ impl Copy<'_, '_> {
     }
 }
 
-/// Copies a resource as it is stored.
+/// Copies a resource as it is stored. `hash` is that of its data, if it is one piece of data.
+///
+/// # Errors
+/// [`ErrorKind::HashMismatch`] if it is not compressed and does not have this hash; what the storages
+/// return.
 pub(crate) fn copy_resource(
     from: &dyn Storage,
     resource: &ResourceHeader,
+    hash: Option<Sha1>,
     output: &mut Output<'_>,
 ) -> Result<ResourceHeader> {
+    let mut check = Check::default();
+    if let Some(hash) = hash {
+        check.expect(resource, hash);
+    }
     let offset = output.position();
-    copy_bytes(from, resource.offset, resource.size, output)?;
+    copy_bytes(from, resource.offset, resource.size, output, check)?;
     Ok(ResourceHeader {
         offset,
         ..*resource
@@ -291,16 +313,59 @@ fn copy_bytes(
     mut offset: u64,
     mut size: u64,
     output: &mut Output<'_>,
+    mut check: Check,
 ) -> Result<()> {
     let mut buffer = vec![0; size.min(PIECE) as usize];
     while size > 0 {
         let now = size.min(PIECE) as usize;
         read_exact_at(from, offset, &mut buffer[..now])?;
+        check
+            .pass(&buffer[..now])
+            .map_err(|error| error.at(from.name()))?;
         output.append(&buffer[..now])?;
         offset += now as u64;
         size -= now as u64;
     }
     Ok(())
+}
+
+/// Hashes what is not compressed while it is copied.
+#[derive(Default)]
+struct Check {
+    /// Of each resource the bytes that are still to come, and the hash if it can be checked.
+    coming: VecDeque<(u64, Option<Sha1>)>,
+    hasher: Hasher,
+}
+
+impl Check {
+    /// The next resource, and the hash of its data.
+    fn expect(&mut self, resource: &ResourceHeader, hash: Sha1) {
+        let hash = (!resource.is_compressed()).then_some(hash);
+        self.coming.push_back((resource.size, hash));
+    }
+
+    /// The next bytes of these resources.
+    fn pass(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while let Some((left, hash)) = self.coming.front_mut() {
+            let (now, later) = bytes.split_at((bytes.len() as u64).min(*left) as usize);
+            bytes = later;
+            *left -= now.len() as u64;
+            if hash.is_some() {
+                self.hasher.update(now);
+            }
+            if *left > 0 {
+                break;
+            }
+            if let Some(hash) = hash {
+                let found = std::mem::take(&mut self.hasher).finish();
+                found
+                    .must_be(hash)
+                    .map_err(|error| error.at(format_args!("blob {hash}")))?;
+            }
+            self.coming.pop_front();
+        }
+        Ok(())
+    }
 }
 
 /// Blobs to be packed anew.
@@ -328,21 +393,11 @@ impl Manifest for Blobs<'_> {
     }
 
     fn settle(&mut self, number: usize, hash: Sha1) -> Result<()> {
-        let expected = self.from.blobs.get(self.ids[number]).hash;
-        match hash == expected {
-            true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::HashMismatch,
-                format!("the data has SHA-1 {hash} instead of {expected}"),
-            )),
-        }
+        hash.must_be(&self.from.blobs.get(self.ids[number]).hash)
     }
 
     fn path(&self, number: usize) -> Vec<u8> {
-        let blob = self.from.blobs.get(self.ids[number]);
-        let file = self.from.blobs.file_of(blob).unwrap_or(0);
-        let name = self.from.files[usize::from(file)].storage.name();
-        format!("{name}: blob {}", blob.hash).into_bytes()
+        blob_name(self.from, self.ids[number]).into_bytes()
     }
 
     fn leave_out(&mut self, _number: usize) {}

@@ -54,14 +54,6 @@ pub(super) enum Role {
     Collected,
 }
 
-/// A hash that is not the one that it should be.
-pub(super) fn mismatch(found: Sha1, expected: Sha1) -> Error {
-    Error::new(
-        ErrorKind::HashMismatch,
-        format!("the data has SHA-1 {found} instead of {expected}"),
-    )
-}
-
 /// Another error that says the same.
 pub(super) fn copy_of(error: &Error) -> Error {
     Error::new(error.kind(), error.to_string())
@@ -184,10 +176,7 @@ pub(super) fn hand_over(
     expected: Sha1,
     damage: Option<Error>,
 ) -> Outcome {
-    let damage = damage.or_else(|| {
-        let found = Sha1::of(data);
-        (found != expected).then(|| mismatch(found, expected))
-    });
+    let damage = damage.or_else(|| Sha1::of(data).must_be(&expected).err());
     if damage.is_none() || receiver.takes_damaged() {
         receiver.whole(index, data, damage.as_ref())?;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::jobs::{Done, Piece, Role, Segment, copy_of, hand_over, mismatch, run_piece};
+use super::jobs::{Done, Piece, Role, Segment, copy_of, hand_over, run_piece};
 use super::{Driver, Item, WHOLE};
 use crate::archive::chunks::Chunks;
 use crate::hash::{Hasher, Sha1};
@@ -188,10 +188,8 @@ impl<'env> Driver<'_, 'env> {
         };
         let damage = match stream.body {
             Body::Hashed(hasher) => {
-                let damage = stream.damage.or_else(|| {
-                    let found = hasher.finish();
-                    (found != stream.expected).then(|| mismatch(found, stream.expected))
-                });
+                let checked = || hasher.finish().must_be(&stream.expected);
+                let damage = stream.damage.or_else(|| checked().err());
                 self.receiver.end(index, damage.as_ref())?;
                 damage
             }

@@ -45,6 +45,9 @@ pub(super) fn check(
             ),
         );
     }
+    observer.event(&Event::VerifyBegin {
+        file: &storage.name(),
+    });
     let total = end.saturating_sub(Header::SIZE as u64);
     let mut result = Ok(());
     let slot = &mut result;

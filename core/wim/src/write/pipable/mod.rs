@@ -13,13 +13,14 @@
 
 mod contents;
 mod hash;
+mod prepared;
 mod resource;
 mod store;
 
 pub use self::contents::Contents;
 pub(super) use self::contents::Part;
-use self::contents::Prepared;
 pub use self::hash::hash_contents;
+use self::prepared::Prepared;
 use super::capture::{CaptureSummary, IntegrityChoice, WriteOptions, guid_of};
 use super::output::Output;
 use super::tables::write_blob_table;

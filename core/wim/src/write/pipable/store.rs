@@ -13,6 +13,7 @@ use crate::archive::{BlobId, BlobPool, Place};
 use crate::format::{Compression, ResourceFlags};
 use crate::hash::{Hasher, Sha1};
 use crate::port::{Event, Observer, Ordered, Phase, Unit, WorkerState, Workers};
+use crate::scan::Origin;
 use crate::write::blob_writer::Slice;
 use crate::write::buffers::Buffer;
 use crate::write::load::{Loader, Opened};
@@ -229,17 +230,21 @@ impl Driver<'_, '_, '_> {
             }
         }
         match self.writing.take_if(|_| part.is_last()) {
-            Some(open) => self.end(part.stored.blob, open),
+            Some(open) => self.end(&part.stored, open),
             None => Ok(()),
         }
     }
 
-    fn end(&mut self, id: BlobId, open: Open) -> Result<()> {
+    fn end(&mut self, stored: &Stored, open: Open) -> Result<()> {
         let resource = open.writing.end(self.output)?;
-        let blob = self.pool.get_mut(id);
-        let hash = open.hasher.finish();
-        if open.is_hashed && hash != blob.hash {
-            return Err(changed_since(blob.hash, hash));
+        let blob = self.pool.get_mut(stored.blob);
+        if open.is_hashed {
+            let hash = open.hasher.finish();
+            match stored.item.origin {
+                Origin::Blob { .. } => hash.must_be(&blob.hash)?,
+                _ if hash != blob.hash => return Err(changed_since(blob.hash, hash)),
+                _ => {}
+            }
         }
         blob.place = Place::Alone { file: 0, resource };
         Ok(())
