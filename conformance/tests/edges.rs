@@ -1,8 +1,7 @@
 //! Archives at the edges of the format: read-only ones, empty ones, images that share their metadata,
 //! foreign XML, images of one name, archives that hold too much, archives that want to escape.
 
-use crate::failures::for_everyone;
-use crate::support::{Source, both};
+use crate::support::{Source, both, for_everyone};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

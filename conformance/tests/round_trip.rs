@@ -375,7 +375,7 @@ fn by_an_ordinary_user() {
     let place = source.scratch.join("nobody");
     fs::create_dir(&place).expect("mkdir");
     lchown(&place, Some(NOBODY), Some(NOBODY)).expect("change the owner");
-    let wimforge = crate::failures::for_everyone(&source.scratch);
+    let wimforge = crate::support::for_everyone(&source.scratch);
     let run = |program: &Path, args: &[&str], paths: [&Path; 2]| {
         let call = Call::new(program).args(args).args(paths).arg("--unix-data");
         let _run = call.as_nobody(&setpriv).run().ok();

@@ -1,12 +1,17 @@
 //! The one verb, and what the tests share.
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+use rustix::fs::{FileType, Mode, mknodat};
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use wimforge_conformance::compare::{Links, Rules, assert_same_tree};
 use wimforge_conformance::imaging::{Fixing, Imager, Options};
+use wimforge_conformance::locate;
 use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::snapshot::Snapshot;
+use wimforge_conformance::tool::Call;
 use wimforge_conformance::tree::Tree;
 use wimforge_conformance::view::{assert_no_semantic_difference, assert_same_eyes};
 
@@ -127,4 +132,44 @@ pub fn agree(tree: &Tree, options: &Options) {
     assert_no_semantic_difference(&wimforge, &ours, &theirs);
     assert_same_eyes(&wimforge, &wimlib, &ours);
     assert_same_eyes(&wimforge, &wimlib, &theirs);
+}
+
+/// The program where any user can run it.
+pub fn for_everyone(scratch: &Scratch) -> PathBuf {
+    let copy = scratch.join("wimforge");
+    // Another process copies it: what is open for writing here, if only for a moment, could stay
+    // open in a process that another test starts, and would be "busy".
+    let call = Call::new("install").args(["-m", "755"]);
+    let _run = call.arg(locate::wimforge()).arg(&copy).run().ok();
+    copy
+}
+
+/// A small file system of its own.
+pub struct SmallDisk(pub PathBuf);
+
+impl SmallDisk {
+    /// `None`, and a line that says why, where nothing can be mounted.
+    pub fn mount(dir: PathBuf) -> Option<Self> {
+        fs::create_dir(&dir).expect("make a directory");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "none"])
+            .arg(&dir)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !mounted {
+            locate::skip("cannot mount a small tmpfs: not root, or forbidden here");
+        }
+        mounted.then_some(Self(dir))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(&self.0).status());
+    }
+}
+
+pub fn make_special(path: &Path, kind: FileType, device: u64) -> rustix::io::Result<()> {
+    let mode = Mode::from_raw_mode(0o666);
+    mknodat(rustix::fs::CWD, path, kind, mode, device)
 }

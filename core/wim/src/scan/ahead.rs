@@ -53,7 +53,7 @@ impl<'pool, 'env> ReadAhead<'pool, 'env> {
             let (source, wanted, node) = (self.source, self.wanted, directory.node);
             let (sender, receiver) = one_shot();
             pool.spawn(Box::new(move |_| {
-                sender.send(source.read_dir(node, wanted))
+                sender.send(source.read_dir(node, wanted));
             }));
             directory.coming = Some(receiver);
             self.free -= 1;
