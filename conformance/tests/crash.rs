@@ -117,6 +117,17 @@ impl Stage {
         }
     }
 
+    /// The archive is the old one, or the new one and whole. Says whether it was replaced, which may have
+    /// happened just before the blow.
+    fn assert_old_or_whole(&self, what: &str, status: ExitStatus) -> bool {
+        let replaced = fs::read(&self.wim).expect("read") != self.before;
+        assert!(replaced || !status.success(), "{what}: not replaced");
+        if replaced {
+            self.imager.verify(&self.wim).ok();
+        }
+        replaced
+    }
+
     fn assert_images(&self, what: &str, finished: bool) {
         self.imager.verify(&self.wim).ok();
         let rules = rules_for(&Options::default());
@@ -159,12 +170,7 @@ fn kill_9_in_the_middle_of_a_capture_over_an_archive() {
         Signal::KILL,
         &MOMENTS,
         |what, status| {
-            let same = fs::read(&stage.wim).expect("read") == stage.before;
-            assert!(!(same && status.success()), "{what}: not replaced");
-            if !same {
-                // A blow after the replacement leaves the new archive, whole.
-                stage.imager.verify(&stage.wim).ok();
-            }
+            stage.assert_old_or_whole(what, status);
         },
     );
 }
@@ -206,13 +212,8 @@ fn kill_9_in_the_middle_of_a_rebuild() {
         Signal::KILL,
         &MOMENTS,
         |what, status| {
-            let same = fs::read(&stage.wim).expect("read") == stage.before;
-            assert!(!(same && status.success()), "{what}: not replaced");
-            if !same {
-                // A blow after the replacement leaves the new archive, whole.
-                stage.imager.verify(&stage.wim).ok();
-            }
-            stage.assert_images(what, !same);
+            let replaced = stage.assert_old_or_whole(what, status);
+            stage.assert_images(what, replaced);
         },
     );
 }
@@ -231,9 +232,8 @@ fn kill_9_in_the_middle_of_writing_pipable_archives() {
     });
     let append = stage.append(false).arg("--pipable");
     stage.strike(&append, Signal::KILL, &FEW_MOMENTS, |what, status| {
-        let same = fs::read(&stage.wim).expect("read") == stage.before;
-        assert!(!(same && status.success()), "{what}: not replaced");
-        stage.assert_images(what, !same);
+        let replaced = stage.assert_old_or_whole(what, status);
+        stage.assert_images(what, replaced);
     });
 }
 

@@ -46,7 +46,7 @@ pub fn everything(archive: &Archive, data: &[u8]) {
         written(|storage| {
             let contents = Contents::rebuild(archive, &plan)?;
             let to = Destination::File(storage);
-            pipable::write(to, contents, &options, &Inline, &Silent).map(drop)
+            pipable::write(to, contents, &means).map(drop)
         });
     }
     written(|storage| {

@@ -18,7 +18,7 @@ use crate::port::memory::MemoryStorage;
 use crate::port::{Inline, OnUnreadable, Silent, WorkerState};
 use crate::scan::{Origin, Pending, Scanned};
 use crate::time::FileTime;
-use crate::write::{IntegrityChoice, NewImage, WriteOptions, capture};
+use crate::write::{IntegrityChoice, Means, NewImage, WriteOptions, capture};
 use crate::xml::WimXml;
 
 /// Bytes that do not compress to nothing and differ for every seed.
@@ -158,8 +158,17 @@ impl Tree {
             latest_time: None,
         };
         let options = write_options(compression);
-        capture(&storage, new, &options, &Inline, &Silent).unwrap();
+        capture(&storage, new, &means(&options)).unwrap();
         storage.bytes()
+    }
+}
+
+/// Without threads, and without anybody who watches.
+pub(crate) fn means(options: &WriteOptions) -> Means<'_> {
+    Means {
+        options,
+        workers: &Inline,
+        observer: &Silent,
     }
 }
 

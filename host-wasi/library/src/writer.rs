@@ -14,7 +14,9 @@ use wimforge_core::scan::glob::Case;
 use wimforge_core::scan::{OutsideLinks, ScanOptions, Scanner, UnixDataForm};
 use wimforge_core::time::FileTime;
 use wimforge_core::write::pipable::{self, Contents, Destination};
-use wimforge_core::write::{CaptureSummary, Draft, IntegrityChoice, NewImage, Scope, WriteOptions};
+use wimforge_core::write::{
+    CaptureSummary, Draft, IntegrityChoice, Means, NewImage, Scope, WriteOptions,
+};
 use wimforge_core::{Error, ErrorKind, Result};
 use wimforge_ntfs::{NtfsSource, source};
 
@@ -128,10 +130,14 @@ impl Writer {
             on_unreadable,
             ..self.options.clone()
         };
-        let workers = &**self.workers.borrow();
+        let means = Means {
+            options: &options,
+            workers: &**self.workers.borrow(),
+            observer,
+        };
         let mut state = self.state.borrow_mut();
         if let State::File(storage, draft) = &mut *state {
-            return draft.add(&**storage, image, &options, workers, observer);
+            return draft.add(&**storage, image, &means);
         }
         let (to, existing) = match std::mem::replace(&mut *state, State::Over) {
             State::Pipe(to, existing) => (to, existing),
@@ -142,7 +148,7 @@ impl Writer {
             State::File(..) | State::Over => return Err(over()),
         };
         let contents = contents_of(existing.as_deref())?.with(image);
-        let summary = write_pipable(&to, contents, &options, workers, observer)?;
+        let summary = write_pipable(&to, contents, &means)?;
         *state = State::Piped(summary.size);
         Ok(summary)
     }
@@ -161,9 +167,12 @@ impl Writer {
             State::File(storage, draft) => draft.finish(&*storage, observer),
             State::Pipe(to, existing) => {
                 let contents = contents_of(existing.as_deref())?;
-                let workers = &**self.workers.borrow();
-                write_pipable(&to, contents, &self.options, workers, observer)
-                    .map(|summary| summary.size)
+                let means = Means {
+                    options: &self.options,
+                    workers: &**self.workers.borrow(),
+                    observer,
+                };
+                write_pipable(&to, contents, &means).map(|summary| summary.size)
             }
             State::Piped(size) => Ok(size),
             State::Over => Err(over()),
@@ -185,21 +194,9 @@ fn contents_of(existing: Option<&Archive>) -> Result<Contents<'_>> {
     )
 }
 
-fn write_pipable(
-    to: &Output,
-    contents: Contents<'_>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<CaptureSummary> {
+fn write_pipable(to: &Output, contents: Contents<'_>, means: &Means<'_>) -> Result<CaptureSummary> {
     let mut sink = HostSink(to);
-    pipable::write(
-        Destination::Pipe(&mut sink),
-        contents,
-        options,
-        workers,
-        observer,
-    )
+    pipable::write(Destination::Pipe(&mut sink), contents, means)
 }
 
 /// Dropped unfinished, it leaves what was there before.

@@ -16,7 +16,7 @@ use wimforge_core::port::{Inline, OnUnreadable, Silent};
 use wimforge_core::scan::{ScanOptions, Scanner};
 use wimforge_core::time::FileTime;
 use wimforge_core::write::pipable::{self, Contents, Destination};
-use wimforge_core::write::{IntegrityChoice, NewImage, WriteOptions, capture};
+use wimforge_core::write::{IntegrityChoice, Means, NewImage, WriteOptions, capture};
 
 use maker::{Lists, Names};
 
@@ -173,13 +173,18 @@ fn archive(compression: Compression, layout: Layout) -> Vec<u8> {
         now: FileTime(132_223_104_000_000_000),
         on_unreadable: OnUnreadable::Fail,
     };
+    let means = Means {
+        options: &options,
+        workers: &Inline,
+        observer: &Silent,
+    };
     let storage = MemoryStorage::default();
     match layout {
-        Layout::Seekable => capture(&storage, new, &options, &Inline, &Silent),
+        Layout::Seekable => capture(&storage, new, &means),
         Layout::Pipable => {
             let contents = Contents::default().with(new);
             let to = Destination::File(&storage);
-            pipable::write(to, contents, &options, &Inline, &Silent)
+            pipable::write(to, contents, &means)
         }
     }
     .unwrap();

@@ -397,42 +397,30 @@ impl Image<'_> {
 impl<'a> Piped<'a> {
     /// The archive as a whole.
     pub fn info(&mut self) -> Result<ArchiveInfo> {
-        let archives = self
-            .instance
-            .imaging
-            .wimforge_imaging_archive()
-            .piped_archive();
-        archives.call_info(&mut self.instance.store, self.archive)
+        let Instance { store, imaging } = &mut *self.instance;
+        let archives = imaging.wimforge_imaging_archive().piped_archive();
+        archives.call_info(store, self.archive)
     }
 
     /// Its images.
     pub fn images(&mut self) -> Result<Vec<ImageInfo>> {
-        let archives = self
-            .instance
-            .imaging
-            .wimforge_imaging_archive()
-            .piped_archive();
-        archives.call_images(&mut self.instance.store, self.archive)
+        let Instance { store, imaging } = &mut *self.instance;
+        let archives = imaging.wimforge_imaging_archive().piped_archive();
+        archives.call_images(store, self.archive)
     }
 
     /// Its XML data.
     pub fn xml(&mut self) -> Result<String> {
-        let archives = self
-            .instance
-            .imaging
-            .wimforge_imaging_archive()
-            .piped_archive();
-        archives.call_xml(&mut self.instance.store, self.archive)
+        let Instance { store, imaging } = &mut *self.instance;
+        let archives = imaging.wimforge_imaging_archive().piped_archive();
+        archives.call_xml(store, self.archive)
     }
 
     /// The tree of an image, without its data.
     pub fn image(self, index: u32) -> Outcome<Image<'a>> {
-        let archives = self
-            .instance
-            .imaging
-            .wimforge_imaging_archive()
-            .piped_archive();
-        let image = archives.call_image(&mut self.instance.store, self.archive, index)?;
+        let Instance { store, imaging } = &mut *self.instance;
+        let archives = imaging.wimforge_imaging_archive().piped_archive();
+        let image = archives.call_image(store, self.archive, index)?;
         Ok(image.map(|image| Image {
             instance: self.instance,
             image,

@@ -299,7 +299,7 @@ impl NewWriter<'_> {
                 };
                 contents.make(change)?;
                 let to = to.pipable();
-                pipable::write(to, contents, self.options, self.workers, self.reporter)?.size
+                pipable::write(to, contents, &means)?.size
             }
             Layout::Seekable => {
                 let storage = to.storage()?;

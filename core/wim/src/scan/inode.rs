@@ -135,16 +135,7 @@ impl Scanner<'_> {
         }
         let inode = self.new_inode(entry, attributes);
         let mut streams = Streams::default();
-        if !attributes.is_directory() {
-            self.push_stream(
-                &mut streams,
-                StreamKind::Data,
-                &[],
-                entry.size,
-                walk.origin(entry, 0),
-            )?;
-        }
-        self.push_named(walk, entry, &mut streams)?;
+        self.push_streams(walk, entry, attributes, &mut streams)?;
         self.finish_inode(entry, inode, streams)
     }
 
@@ -209,16 +200,7 @@ impl Scanner<'_> {
             // Targets on a volume are not examined, so they are never made relative.
             self.push_reparse(&mut inode, &mut streams, reparse, NOT_FIXED)?;
         }
-        if !attributes.contains(FileAttributes::DIRECTORY) {
-            self.push_stream(
-                &mut streams,
-                StreamKind::Data,
-                &[],
-                entry.size,
-                walk.origin(entry, 0),
-            )?;
-        }
-        self.push_named(walk, entry, &mut streams)?;
+        self.push_streams(walk, entry, attributes, &mut streams)?;
         self.finish_inode(entry, inode, streams).map(Some)
     }
 
@@ -309,12 +291,18 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn push_named(
+    /// The data of a file, and what has a name.
+    fn push_streams(
         &mut self,
         walk: &SourceWalk<'_>,
         entry: &Entry,
+        attributes: FileAttributes,
         streams: &mut Streams,
     ) -> Result<()> {
+        if !attributes.is_directory() {
+            let origin = walk.origin(entry, 0);
+            self.push_stream(streams, StreamKind::Data, &[], entry.size, origin)?;
+        }
         let Some(extra) = &entry.extra else {
             return Ok(());
         };

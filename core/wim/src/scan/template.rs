@@ -131,9 +131,9 @@ mod tests {
     use crate::format::Compression;
     use crate::port::memory::MemoryStorage;
     use crate::port::memory_source::MemorySource;
-    use crate::port::{Inline, Silent, Source};
+    use crate::port::{Silent, Source};
     use crate::scan::{ScanOptions, Scanner};
-    use crate::testing::{open, write_options};
+    use crate::testing::{means, open, write_options};
     use crate::time::FileTime;
     use crate::write::{Draft, NewImage};
     use crate::{ErrorKind, Result};
@@ -175,7 +175,7 @@ mod tests {
             links_fixed: false,
             latest_time: None,
         };
-        draft.add(&storage, new, &options, &Inline, &Silent)?;
+        draft.add(&storage, new, &means(&options))?;
         draft.finish(&storage, &Silent)?;
         Ok(storage.bytes())
     }

@@ -9,11 +9,11 @@ use super::capture::{
     CaptureSummary, IntegrityChoice, NewImage, WriteOptions, refuse_if_read_only,
 };
 use super::draft::{Before, Draft};
+use super::means::Means;
 use crate::archive::{Archive, Place};
 use crate::format::integrity::{KEPT_PIECE_SIZES, PIECE_SIZE, Recorder};
 use crate::format::{Header, HeaderFlags, Layout, ResourceHeader};
 use crate::hash::Sha1;
-use crate::port::{Observer, Workers};
 use crate::{Error, ErrorKind, Result};
 
 /// Adds an image in place. The caller holds the lock on the file.
@@ -21,17 +21,11 @@ use crate::{Error, ErrorKind, Result};
 /// # Errors
 /// [`ErrorKind::ReadOnly`], [`ErrorKind::ResourceOrder`] if something lies behind the XML data, what
 /// [`super::capture()`] returns. The file is then what it was before.
-pub fn append(
-    archive: Archive,
-    new: NewImage<'_>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
-) -> Result<CaptureSummary> {
+pub fn append(archive: Archive, new: NewImage<'_>, means: &Means<'_>) -> Result<CaptureSummary> {
     let storage = std::sync::Arc::clone(archive.storage());
-    let mut draft = Draft::append(archive, options)?;
-    let summary = draft.add(&*storage, new, options, workers, observer)?;
-    let size = draft.finish(&*storage, observer)?;
+    let mut draft = Draft::append(archive, means.options)?;
+    let summary = draft.add(&*storage, new, means)?;
+    let size = draft.finish(&*storage, means.observer)?;
     Ok(CaptureSummary { size, ..summary })
 }
 
@@ -127,6 +121,7 @@ pub(super) fn integrity_plan(
     if !choice.includes(had_one) {
         return (None, None);
     }
+    // Where the old table cannot be read all pieces are hashed anew; `--check` looks at it first.
     let table = archive.integrity_table().ok().flatten();
     let table = table.filter(|table| KEPT_PIECE_SIZES.contains(&table.piece_size));
     let (piece_size, known): (u32, Vec<Sha1>) = match table {

@@ -13,7 +13,7 @@ use crate::archive::{BlobPool, MetadataResource};
 use crate::format::{Compression, Guid, Header, HeaderFlags, Version};
 use crate::hash::{Hasher, Sha1};
 use crate::image::{Image, ImageNumbers};
-use crate::port::{Event, Observer, OnUnreadable, Source, Storage, Workers};
+use crate::port::{Event, Observer, OnUnreadable, Source, Storage};
 use crate::scan::Scanned;
 use crate::time::FileTime;
 use crate::windows;
@@ -117,13 +117,11 @@ pub struct CaptureSummary {
 pub fn capture(
     storage: &dyn Storage,
     new: NewImage<'_>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
+    means: &Means<'_>,
 ) -> Result<CaptureSummary> {
-    let mut draft = Draft::create(storage, options)?;
-    let summary = draft.add(storage, new, options, workers, observer)?;
-    let size = draft.finish(storage, observer)?;
+    let mut draft = Draft::create(storage, means.options)?;
+    let summary = draft.add(storage, new, means)?;
+    let size = draft.finish(storage, means.observer)?;
     Ok(CaptureSummary { size, ..summary })
 }
 

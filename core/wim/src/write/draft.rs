@@ -11,7 +11,7 @@ use super::output::Output;
 use crate::archive::{Archive, BlobPool, MetadataResource};
 use crate::format::integrity::{PIECE_SIZE, Recorder};
 use crate::format::{Compression, Header, HeaderFlags, ResourceHeader, Version};
-use crate::port::{Observer, Storage, Workers, read_vec_at};
+use crate::port::{Observer, Storage, read_vec_at};
 use crate::xml::WimXml;
 use crate::{Error, ErrorKind, Result};
 
@@ -124,18 +124,11 @@ impl Draft {
         &mut self,
         storage: &dyn Storage,
         new: NewImage<'_>,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
+        means: &Means<'_>,
     ) -> Result<CaptureSummary> {
-        let means = Means {
-            options,
-            workers,
-            observer,
-        };
         self.write(storage, |draft, output| {
             let (pool, xml) = (&mut draft.blobs, &mut draft.xml);
-            let added = add_image(new, output, pool, xml, &mut draft.header, &means)?;
+            let added = add_image(new, output, pool, xml, &mut draft.header, means)?;
             draft.images.push(added.metadata);
             Ok(added.summary)
         })

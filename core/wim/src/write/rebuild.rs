@@ -1,9 +1,7 @@
 //! Writing an archive anew, without what nothing refers to: to optimize it, to delete images, to join the
 //! parts of a split one, to add an image without leaving holes.
 
-use super::capture::{
-    CaptureSummary, NewImage, WriteOptions, count_references, refuse_if_read_only,
-};
+use super::capture::{CaptureSummary, NewImage, count_references, refuse_if_read_only};
 use super::change::no_such_image;
 use super::draft::Draft;
 use super::means::Means;
@@ -14,7 +12,7 @@ use crate::Result;
 use crate::archive::{Archive, Blob, BlobId, MetadataResource};
 use crate::format::{Header, HeaderFlags, Layout, Version};
 use crate::image::Image;
-use crate::port::{Observer, Storage, Workers};
+use crate::port::Storage;
 
 /// Which data goes into the new archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -78,21 +76,14 @@ pub fn rebuild(
     archive: &Archive,
     storage: &dyn Storage,
     new: Option<NewImage<'_>>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
+    means: &Means<'_>,
 ) -> Result<CaptureSummary> {
-    let means = Means {
-        options,
-        workers,
-        observer,
-    };
-    let mut draft = Draft::rebuild(archive, &Rebuild::default(), storage, &means)?;
+    let mut draft = Draft::rebuild(archive, &Rebuild::default(), storage, means)?;
     let summary = match new {
-        Some(new) => draft.add(storage, new, options, workers, observer)?,
+        Some(new) => draft.add(storage, new, means)?,
         None => CaptureSummary::default(),
     };
-    let size = draft.finish(storage, observer)?;
+    let size = draft.finish(storage, means.observer)?;
     Ok(CaptureSummary { size, ..summary })
 }
 

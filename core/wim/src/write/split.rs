@@ -126,7 +126,7 @@ impl<'a> Split<'a> {
             },
         );
         let to = pipable::Destination::File(storage);
-        let summary = pipable::write(to, contents, means.options, means.workers, means.observer)?;
+        let summary = pipable::write(to, contents, means)?;
         Ok(summary.size)
     }
 

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use wimforge_codec::{Format, Level};
 
 use super::{
-    CaptureSummary, IntegrityChoice, NewImage, Rebuild, WriteOptions, append, capture, rebuild,
+    CaptureSummary, IntegrityChoice, Means, NewImage, Rebuild, WriteOptions, append, capture,
+    rebuild,
 };
 use crate::archive::verify::{VerifyOptions, verify};
 use crate::archive::{Archive, OpenOptions};
@@ -19,7 +20,7 @@ use crate::port::memory::MemoryStorage;
 use crate::port::memory_source::{MemorySource, Trouble};
 use crate::port::{Event, Inline, Observer, OnUnreadable, Silent, Storage, WorkerState};
 use crate::scan::{OutsideLinks, ScanOptions, Scanned, Scanner};
-use crate::testing::noise;
+use crate::testing::{means, noise};
 use crate::time::FileTime;
 use crate::{Error, ErrorKind, Result};
 
@@ -72,13 +73,11 @@ fn capture_to(
     observer: &dyn Observer,
 ) -> Result<CaptureSummary> {
     let scanned = scan(source, options.on_unreadable, observer);
-    capture(
-        storage,
-        image("one", scanned, &[source]),
-        options,
-        &Inline,
+    let means = Means {
         observer,
-    )
+        ..means(options)
+    };
+    capture(storage, image("one", scanned, &[source]), &means)
 }
 
 fn open(bytes: Vec<u8>) -> Archive {
@@ -228,9 +227,7 @@ fn appending_stores_only_what_is_new() {
         let summary = append(
             archive,
             image(name, scanned, &[&source]),
-            &options(LZX),
-            &Inline,
-            &Silent,
+            &means(&options(LZX)),
         )
         .unwrap();
         assert_eq!(summary.image, number);
@@ -254,15 +251,13 @@ fn appending_stores_only_what_is_new() {
     let clash = append(
         open(bytes),
         image("two", scanned, &[&source]),
-        &options(LZX),
-        &Inline,
-        &Silent,
+        &means(&options(LZX)),
     );
     assert_eq!(clash.unwrap_err().kind(), ErrorKind::ImageNameInUse);
 
     let rebuilt = MemoryStorage::default();
     let archive = Archive::open(storage, &OpenOptions::default()).unwrap();
-    rebuild(&archive, &rebuilt, None, &options(LZX), &Inline, &Silent).unwrap();
+    rebuild(&archive, &rebuilt, None, &means(&options(LZX))).unwrap();
     let archive = open(rebuilt.bytes());
     assert_eq!(read(&archive, 1, "/a"), text(100_000));
     assert_eq!(read(&archive, 2, "/c"), b"new");
@@ -444,9 +439,7 @@ fn an_append_that_dies_anywhere_leaves_the_old_images() {
         let result = append(
             archive,
             image("two", scanned, &[&source]),
-            &options(LZX),
-            &Inline,
-            &Silent,
+            &means(&options(LZX)),
         );
         let bytes = storage.inner.bytes();
         let archive = open(bytes.clone());
@@ -472,9 +465,7 @@ fn an_append_that_dies_anywhere_leaves_the_old_images() {
             append(
                 archive,
                 image("two", scanned, &[&source]),
-                &options(LZX),
-                &Inline,
-                &Silent,
+                &means(&options(LZX)),
             )
             .unwrap();
             assert_sound(repaired.bytes());
@@ -507,7 +498,7 @@ fn a_pipable_archive_that_dies_anywhere_is_none() {
             let sources: [&dyn crate::port::Source; 1] = [&source];
             let contents = contents.with(image("new", scanned, &sources));
             let to = Destination::File(&storage);
-            let written = pipable::write(to, contents, &options(LZX), &Inline, &Silent);
+            let written = pipable::write(to, contents, &means(&options(LZX)));
             let bytes = storage.inner.bytes();
             let opened = Archive::open(
                 Arc::new(MemoryStorage::new(bytes.clone())),
@@ -538,9 +529,7 @@ fn a_failed_append_restores_the_file() {
     let error = append(
         archive,
         image("two", scanned, &[&source]),
-        &options(LZX),
-        &Inline,
-        &Silent,
+        &means(&options(LZX)),
     );
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Open);
     assert_eq!(storage.bytes(), old);

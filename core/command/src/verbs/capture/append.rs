@@ -7,7 +7,7 @@ use wimforge_core::archive::Archive;
 use wimforge_core::format::Layout;
 use wimforge_core::port::FileIdentity;
 use wimforge_core::write::pipable::{self, Contents};
-use wimforge_core::write::{self, Scope, WriteOptions};
+use wimforge_core::write::{self, Means, Scope, WriteOptions};
 
 use super::Job;
 use super::subject::Subject;
@@ -54,19 +54,21 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
     }
     compatibility::warn(Some(&archive), &options, request.unix_data(), reporter);
     announce(&options, workers.threads(), reporter);
+    let means = Means {
+        options: &options,
+        workers: &*workers,
+        observer: reporter,
+    };
     let (sources, bases) = (subject.sources(), subject.bases());
     let image = subject.image(scanned, &sources, &bases);
     let storage = Arc::clone(archive.storage());
     let mut summary = match &mut anew {
-        None => write::append(archive, image, &options, &*workers, reporter)?,
+        None => write::append(archive, image, &means)?,
         Some(to) if to.layout() == Layout::Pipable => {
             let contents = Contents::of(&archive, Scope::OwnFile)?.with(image);
-            pipable::write(to.pipable(), contents, &options, &*workers, reporter)?
+            pipable::write(to.pipable(), contents, &means)?
         }
-        Some(to) => {
-            let (to, image) = (to.storage()?, Some(image));
-            write::rebuild(&archive, to, image, &options, &*workers, reporter)?
-        }
+        Some(to) => write::rebuild(&archive, to.storage()?, Some(image), &means)?,
     };
     if let Some(destination) = anew {
         destination.commit(host)?;

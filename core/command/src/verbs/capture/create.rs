@@ -1,8 +1,8 @@
 //! A new archive with one image.
 
 use wimforge_core::format::Layout;
-use wimforge_core::write;
 use wimforge_core::write::pipable::{self, Contents};
+use wimforge_core::write::{self, Means};
 
 use super::Job;
 use super::subject::Subject;
@@ -37,17 +37,22 @@ pub fn run(job: &Job<'_>) -> Result<u8, Failure> {
     }
     compatibility::warn(None, &options, request.unix_data(), reporter);
     announce(&options, workers.threads(), reporter);
+    let means = Means {
+        options: &options,
+        workers: &*workers,
+        observer: reporter,
+    };
     let (sources, bases) = (subject.sources(), subject.bases());
     let image = subject.image(scanned, &sources, &bases);
     let summary = match destination.layout() {
         Layout::Pipable => {
             let contents = Contents::default().with(image);
             let to = destination.pipable();
-            pipable::write(to, contents, &options, &*workers, reporter)?
+            pipable::write(to, contents, &means)?
         }
         Layout::Seekable => {
             let storage = destination.storage()?;
-            write::capture(storage, image, &options, &*workers, reporter)?
+            write::capture(storage, image, &means)?
         }
     };
     destination.commit(host)?;

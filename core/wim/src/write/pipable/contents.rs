@@ -4,7 +4,6 @@ use super::prepared::{Kept, Prepared};
 use crate::Result;
 use crate::archive::{Archive, BlobId};
 use crate::format::{Guid, Header, HeaderFlags, Layout, Version};
-use crate::port::{Observer, Workers};
 use crate::write::capture::{CaptureSummary, NewImage, WriteOptions, refuse_if_read_only};
 use crate::write::change::{Change, Described};
 use crate::write::export::{Existing, element_of};
@@ -170,21 +169,11 @@ impl<'a> Contents<'a> {
     }
 
     /// Finds out all that has to be known: every hash, and so all metadata.
-    pub(super) fn prepare(
-        mut self,
-        options: &WriteOptions,
-        workers: &dyn Workers,
-        observer: &dyn Observer,
-    ) -> Result<(Prepared<'a>, CaptureSummary)> {
-        let header = self.new_header(options);
-        let mut prepared = Prepared::new(header, &self.archives, options, self.recompress);
-        prepared.guid_of_images = self.header.is_none() && options.guid.is_none();
+    pub(super) fn prepare(mut self, means: &Means<'_>) -> Result<(Prepared<'a>, CaptureSummary)> {
+        let header = self.new_header(means.options);
+        let mut prepared = Prepared::new(header, &self.archives, means.options, self.recompress);
+        prepared.guid_of_images = self.header.is_none() && means.options.guid.is_none();
         prepared.xml = std::mem::take(&mut self.xml);
-        let means = Means {
-            options,
-            workers,
-            observer,
-        };
         let changed_slot = self
             .changed
             .as_ref()
@@ -200,10 +189,10 @@ impl<'a> Contents<'a> {
         }
         prepared.sort_by_place();
         if let Some(changed) = self.changed {
-            prepared.add_changed(changed, &means)?;
+            prepared.add_changed(changed, means)?;
         }
         let summary = match self.new {
-            Some(new) => prepared.add_new(new, &means)?,
+            Some(new) => prepared.add_new(new, means)?,
             None => CaptureSummary::default(),
         };
         prepared.header.images = prepared.xml.image_count() as u32;

@@ -21,7 +21,8 @@ pub use self::contents::Contents;
 pub(super) use self::contents::Part;
 pub use self::hash::hash_contents;
 use self::prepared::Prepared;
-use super::capture::{CaptureSummary, IntegrityChoice, WriteOptions, guid_of};
+use super::capture::{CaptureSummary, IntegrityChoice, guid_of};
+use super::means::Means;
 use super::output::Output;
 use super::tables::write_blob_table;
 use crate::archive::MetadataResource;
@@ -50,14 +51,15 @@ pub enum Destination<'a> {
 pub fn write(
     destination: Destination<'_>,
     contents: Contents<'_>,
-    options: &WriteOptions,
-    workers: &dyn Workers,
-    observer: &dyn Observer,
+    means: &Means<'_>,
 ) -> Result<CaptureSummary> {
-    let wants_table = options.integrity.includes(contents.has_integrity_table());
+    let wants_table = means
+        .options
+        .integrity
+        .includes(contents.has_integrity_table());
     let (output, storage) = match destination {
         Destination::File(storage) => (Output::new(storage, 0, None), Some(storage)),
-        Destination::Pipe(_) if options.integrity == IntegrityChoice::Include => {
+        Destination::Pipe(_) if means.options.integrity == IntegrityChoice::Include => {
             return Err(Error::new(
                 ErrorKind::Parameter,
                 "a WIM that is written to a pipe cannot have an integrity table",
@@ -65,17 +67,17 @@ pub fn write(
         }
         Destination::Pipe(sink) => (Output::to_sink(sink), None),
     };
-    let (prepared, summary) = contents.prepare(options, workers, observer)?;
+    let (prepared, summary) = contents.prepare(means)?;
     let mut writer = Writer {
         output,
-        observer,
+        observer: means.observer,
         with_table: wants_table && storage.is_some(),
     };
-    let size = writer.write(prepared, workers)?;
+    let size = writer.write(prepared, means.workers)?;
     if let Some(storage) = storage {
         storage.sync()?;
     }
-    observer.event(&Event::Finished {
+    means.observer.event(&Event::Finished {
         phase: Phase::Write,
     });
     Ok(CaptureSummary { size, ..summary })

@@ -24,16 +24,8 @@ fn two_images() -> (MemorySource, Vec<u8>) {
     let scanned = scan(&source, OnUnreadable::Fail, &Silent);
     let sources: [&dyn crate::port::Source; 1] = [&source];
     let new = image("two", scanned, &sources);
-    append(archive, new, &options(LZX), &Inline, &Silent).unwrap();
+    append(archive, new, &means(&options(LZX))).unwrap();
     (source, storage.bytes())
-}
-
-fn means(options: &WriteOptions) -> Means<'_> {
-    Means {
-        options,
-        workers: &Inline,
-        observer: &Silent,
-    }
 }
 
 /// Everything that can be done to the archive in place.

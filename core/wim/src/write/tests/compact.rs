@@ -18,7 +18,7 @@ fn holey(options: &WriteOptions) -> Arc<MemoryStorage> {
         let scanned = scan(&source, OnUnreadable::Fail, &Silent);
         let sources: [&dyn crate::port::Source; 1] = [&source];
         let new = image(name, scanned, &sources);
-        append(archive, new, options, &Inline, &Silent).unwrap();
+        append(archive, new, &means(options)).unwrap();
     }
     let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
     let gone = archive.read_image(1, &mut |_| {}).unwrap();
@@ -69,7 +69,7 @@ fn what_is_in_use_moves_together() {
         // As small as an archive that is written anew, and with the same in it.
         let anew = MemoryStorage::default();
         let archive = open(before);
-        rebuild(&archive, &anew, None, &options, &Inline, &Silent).unwrap();
+        rebuild(&archive, &anew, None, &means(&options)).unwrap();
         assert_eq!(size, anew.bytes().len() as u64, "{solid:?}");
         assert_sound(after.clone());
         let archive = open(after.clone());

@@ -99,7 +99,7 @@ fn appended_to_archives_with_and_without_solid_data() {
         let scanned = scan(&source, OnUnreadable::Fail, &Silent);
         let sources: [&dyn crate::port::Source; 1] = [&source];
         let new = image("two", scanned, &sources);
-        append(archive, new, &lzms, &Inline, &Silent).unwrap();
+        append(archive, new, &means(&lzms)).unwrap();
         let archive = open(storage.bytes());
         assert_eq!(archive.header().version, Version::Solid);
         assert_eq!(archive.blobs.solids.len(), old_resources + 1);
