@@ -82,8 +82,8 @@ impl<'a> Split<'a> {
     /// Writes a part, from 1, into an empty storage.
     ///
     /// # Errors
-    /// [`ErrorKind::HashMismatch`] and [`ErrorKind::Decompression`] for data that has to be compressed
-    /// again, [`ErrorKind::Cancelled`]; what the storages return.
+    /// [`ErrorKind::HashMismatch`] for data that is not compressed or has to be compressed again,
+    /// [`ErrorKind::Decompression`] for the latter; [`ErrorKind::Cancelled`]; what the storages return.
     pub fn write(&self, part: u16, storage: &dyn Storage, means: &Means<'_>) -> Result<u64> {
         let archive = self.archive;
         if archive.header().layout == Layout::Pipable {
