@@ -74,6 +74,12 @@ impl Scene {
         Ending { code, said }
     }
 
+    /// The call that captures the source.
+    fn capture(&self, options: &[&str]) -> Call {
+        let call = Imager::plain().call(["capture"]).args(options);
+        call.arg(&self.source).arg(self.wim())
+    }
+
     fn wim(&self) -> PathBuf {
         self.scratch.join("a.wim")
     }
@@ -146,22 +152,17 @@ fn what_was_lost_ends_the_capture_or_is_left_out() {
         let layouts = layouts.iter().take(if code == 88 { 2 } else { 1 });
         for &layout in layouts {
             let scene = Scene::new();
-            let imager = Imager::plain();
-            let call = imager
-                .call(["capture", layout])
-                .arg(&scene.source)
-                .arg(scene.wim());
-            let ending = scene.run(&call, change);
+            let ending = scene.run(&scene.capture(&[layout]), change);
             assert_eq!(ending.code, Some(code), "{what} {layout}: {}", ending.said);
             assert!(ending.said.contains("a/victim"), "{what}: {}", ending.said);
             assert_eq!(scene.scratch.names(), ["source"], "{what} {layout}");
 
             let scene = Scene::new();
-            let call = imager.call(["capture", layout, "--on-error=skip"]);
-            let ending = scene.run(&call.arg(&scene.source).arg(scene.wim()), change);
+            let call = scene.capture(&[layout, "--on-error=skip"]);
+            let ending = scene.run(&call, change);
             assert_eq!(ending.code, Some(3), "{what} {layout}: {}", ending.said);
             assert!(ending.said.contains("a/victim"), "{what}: {}", ending.said);
-            imager.verify(&scene.wim()).ok();
+            Imager::plain().verify(&scene.wim()).ok();
             assert_eq!(scene.listing(), "/a\n/a/bystander\n", "{what} {layout}");
         }
     }
@@ -172,12 +173,7 @@ fn what_was_found_in_the_scan_is_stored() {
     for (change, byte, what) in [(grow as Change, b'v', "grow"), (alter, b'w', "alter")] {
         for layout in ["--not-pipable", "--pipable"] {
             let scene = Scene::new();
-            let imager = Imager::plain();
-            let call = imager
-                .call(["capture", layout])
-                .arg(&scene.source)
-                .arg(scene.wim());
-            let ending = scene.run(&call, change);
+            let ending = scene.run(&scene.capture(&[layout]), change);
             assert_eq!(ending.code, Some(0), "{what} {layout}: {}", ending.said);
             let text = "a/victim: the file was changed while it was being captured";
             assert!(
@@ -185,7 +181,7 @@ fn what_was_found_in_the_scan_is_stored() {
                 "{what} {layout}: {}",
                 ending.said
             );
-            imager.verify(&scene.wim()).ok();
+            Imager::plain().verify(&scene.wim()).ok();
             assert!(
                 scene.data("/a/victim") == vec![byte; 50_000],
                 "{what} {layout}"
@@ -220,9 +216,8 @@ fn directories_that_vanish() {
         fs::create_dir(scene.source.join(format!("z{number}"))).expect("make a directory");
     }
     fs::create_dir(&late).expect("make a directory");
-    let imager = Imager::plain();
     let remove = |_: &Path| fs::remove_dir(&late).expect("remove");
-    let call = imager.call(["capture"]).arg(&scene.source).arg(scene.wim());
+    let call = scene.capture(&[]);
     let ending = scene.run(&call, remove);
     assert_eq!(ending.code, Some(48), "{}", ending.said);
     assert!(ending.said.contains("zz"), "{}", ending.said);
@@ -231,5 +226,5 @@ fn directories_that_vanish() {
     fs::create_dir(&late).expect("make a directory");
     let ending = scene.run(&call.arg("--on-error=skip"), remove);
     assert_eq!(ending.code, Some(3), "{}", ending.said);
-    imager.verify(&scene.wim()).ok();
+    Imager::plain().verify(&scene.wim()).ok();
 }

@@ -38,30 +38,20 @@ fn like_the_program(host: &Call) {
     let restore_times = || before.iter().for_each(Snapshot::restore_times);
     let host = host.clone().env("SOURCE_DATE_EPOCH", EPOCH.to_string());
     let (native, ours) = (scratch.join("native.wim"), scratch.join("ours.wim"));
+    let run = |verb: &str, paths: &[&Path], words: &[&str]| {
+        let call = host.clone().arg(verb).args(paths);
+        call.args(words).run()
+    };
 
     let expected = by_program(&one, &native, Compression::Lzx, &[]);
     restore_times();
-    let _captured = host
-        .clone()
-        .arg("capture")
-        .arg(&one)
-        .arg(&ours)
-        .arg("one")
-        .run()
-        .ok();
+    let _captured = run("capture", &[&one, &ours], &["one"]).ok();
     restore_times();
     assert_same_bytes("capture", &expected, &fs::read(&ours).unwrap());
 
     let expected = appended_by_program(&two, &native, "two");
     restore_times();
-    let _appended = host
-        .clone()
-        .arg("append")
-        .arg(&two)
-        .arg(&ours)
-        .arg("two")
-        .run()
-        .ok();
+    let _appended = run("append", &[&two, &ours], &["two"]).ok();
     restore_times();
     assert_same_bytes("append", &expected, &fs::read(&ours).unwrap());
     assert_restored_by_wimlib(&ours, &[&one, &two]);
@@ -74,7 +64,7 @@ fn like_the_program(host: &Call) {
     let program = program.env("SOURCE_DATE_EPOCH", EPOCH.to_string());
     let piped = program.run().ok();
     restore_times();
-    let pipe = host.clone().arg("pipe").arg(&two).arg("two").run().ok();
+    let pipe = run("pipe", &[&two], &["two"]).ok();
     restore_times();
     assert_same_bytes("pipe", piped.stdout(), pipe.stdout());
     let verify = host.clone().arg("verify");
@@ -83,44 +73,16 @@ fn like_the_program(host: &Call) {
     let refused = verify.run_fed(b"something else").refused();
     assert!(refused.err().contains("read"), "{refused}");
 
-    let listed = host
-        .clone()
-        .arg("list")
-        .arg(&ours)
-        .arg("2")
-        .arg("sub")
-        .run()
-        .ok()
-        .out();
+    let listed = run("list", &[&ours], &["2", "sub"]).ok().out();
     assert_eq!(
         listed.lines().collect::<Vec<_>>(),
         ["again", "empty", "größe"]
     );
-    let read = host
-        .clone()
-        .arg("read")
-        .arg(&ours)
-        .arg("2")
-        .arg("file")
-        .run()
-        .ok();
+    let read = run("read", &[&ours], &["2", "file"]).ok();
     assert!(read.stdout() == b"some text ".repeat(3_000));
-    let taken = host
-        .clone()
-        .arg("append")
-        .arg(&two)
-        .arg(&ours)
-        .arg("two")
-        .run()
-        .refused();
+    let taken = run("append", &[&two, &ours], &["two"]).refused();
     assert!(taken.err().contains("name-in-use"), "{taken}");
-    let nobody = host
-        .arg("read")
-        .arg(&ours)
-        .arg("2")
-        .arg("nobody")
-        .run()
-        .refused();
+    let nobody = run("read", &[&ours], &["2", "nobody"]).refused();
     assert!(nobody.err().contains("not-found"), "{nobody}");
     assert_same_bytes("refused", &expected, &fs::read(&ours).unwrap());
 }
