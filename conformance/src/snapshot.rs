@@ -170,10 +170,20 @@ impl Snapshot {
     /// # Panics
     /// If the system refuses.
     pub fn settle_links(&mut self) {
-        for node in self.nodes.values_mut() {
-            if matches!(node.kind, Kind::Symlink(_)) {
-                node.times = node.times.settled();
-            }
+        self.settle_some(|kind| matches!(kind, Kind::Symlink(_)));
+    }
+
+    /// The same for everything: sources that one capture reads twice.
+    ///
+    /// # Panics
+    /// If the system refuses.
+    pub fn settle(&mut self) {
+        self.settle_some(|_| true);
+    }
+
+    fn settle_some(&mut self, which: impl Fn(&Kind) -> bool) {
+        for node in self.nodes.values_mut().filter(|node| which(&node.kind)) {
+            node.times = node.times.settled();
         }
         self.restore_times();
     }

@@ -36,7 +36,8 @@ impl Sources {
         // wimlib stores a link that two sources lead to as its first meeting was stored, fixed or not, so
         // no list of these tests has this one twice.
         symlink(scratch.join("links"), scratch.join("links/absolute")).expect("link");
-        let before = Snapshot::of(scratch.path());
+        let mut before = Snapshot::of(scratch.path());
+        before.settle();
         Self(scratch, before)
     }
 
