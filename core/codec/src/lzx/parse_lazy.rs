@@ -292,7 +292,7 @@ impl<P: Position> Block<'_, P> {
         }
         let length = length.min(most);
         let worth = BYTE * length as i32 + REPEATED;
-        (worth > floor).then_some(Choice {
+        (worth > floor && length >= MIN_MATCH).then_some(Choice {
             worth,
             adjusted,
             offset,
