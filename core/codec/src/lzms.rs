@@ -29,9 +29,10 @@
 //! # The compressor
 //!
 //! [`Compressor`] searches for the cheapest items by dynamic programming (`parse`), with costs from the
-//! adaptive state as it stands (`cost`). LZ matches come from binary trees over the last few hundred
-//! kilobytes (`tree`) and, in large chunks, from hash tables for anything farther (`far`); delta matches
-//! from a hash table of differences (`delta`). Memory is taken for the largest chunk met, not for the
+//! adaptive state as it stands (`cost`). LZ matches come from binary trees (`tree`) or, in large
+//! chunks, from suffix arrays (`suffix_array`, `intervals`) of segments of some tens of megabytes
+//! (`segments`) and from hash tables for anything farther (`far`); delta matches come from a hash table of
+//! differences (`delta`). Memory is taken for the largest chunk met, not for the
 //! largest allowed, and is kept from chunk to chunk.
 
 mod adaptive_huffman;
@@ -43,12 +44,15 @@ mod delta;
 mod descend;
 mod encode;
 mod far;
+mod intervals;
 mod items;
 mod parse;
 pub(crate) mod prefetch;
 mod range_coder;
+mod segments;
 mod slots;
 mod state;
+mod suffix_array;
 mod tree;
 mod x86;
 

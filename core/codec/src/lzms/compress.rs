@@ -4,11 +4,15 @@ use alloc::vec::Vec;
 
 use super::{
     encode::{Model, Writer},
-    parse::{Effort, Parser},
-    tree::{Finder, TreeFinder},
+    parse::{Effort, Parser, Passing},
+    segments::Segments,
+    tree::TreeFinder,
     x86::{Direction, X86Filter},
 };
 use crate::Level;
+
+/// Largest chunk whose matches come from trees; larger ones are sorted.
+const MAX_IN_TREES: usize = 512 << 10;
 
 /// Compresses LZMS chunks of up to a given size.
 #[derive(Debug)]
@@ -18,21 +22,23 @@ pub struct Compressor {
     filter: X86Filter,
     model: Model,
     parser: Parser,
-    finder: TreeFinder,
+    trees: TreeFinder,
+    segments: Segments,
 }
 
 impl Compressor {
     /// Makes a compressor for chunks of up to `chunk_size` bytes.
     #[must_use]
     pub fn new(chunk_size: u32, level: Level) -> Self {
-        let (effort, depth) = effort(level);
+        let (effort, depth) = effort(level, chunk_size as usize > MAX_IN_TREES);
         Self {
             chunk_size,
             data: Vec::new(),
             filter: X86Filter::new(),
             model: Model::new(),
             parser: Parser::new(effort),
-            finder: TreeFinder::new(depth, effort.nice),
+            trees: TreeFinder::new(depth, effort.nice),
+            segments: Segments::new(effort.nice),
         }
     }
 
@@ -83,20 +89,33 @@ impl Compressor {
         let room = output.len().min(data.len() - 1);
         self.filter.run(data, Direction::Encode);
         self.model.reset(data.len());
-        self.finder.begin(data.len());
         let mut writer = Writer::new(&mut output[..room]);
-        self.parser
-            .run(data, &mut self.finder, &mut self.model, &mut writer, stop)
-            .ok()?;
+        let (parser, model) = (&mut self.parser, &mut self.model);
+        if data.len() > MAX_IN_TREES {
+            let mut search = self.segments.search(data.len(), stop);
+            parser
+                .run(data, &mut search, model, &mut writer, stop)
+                .ok()?;
+            if search.given_up() {
+                return None;
+            }
+        } else {
+            self.trees.begin(data.len());
+            parser
+                .run(data, &mut self.trees, model, &mut writer, stop)
+                .ok()?;
+        }
         writer.finish().ok()
     }
 }
 
-/// What a level means to the parser, and how many tree nodes it may look at for one position.
+/// What a level means to the parser, for large chunks or small ones, and how many tree nodes it may look
+/// at for one position.
 ///
 /// Below 35 there are no delta matches, which are what costs most on machine code; below 30 also no
-/// composite items. From 80 on no position is passed over.
-fn effort(level: Level) -> (Effort, u32) {
+/// composite items. From 80 on no position is passed over, and in large chunks, where finding matches is
+/// what takes the time, few from 45 on.
+fn effort(level: Level, large: bool) -> (Effort, u32) {
     let level = level.0.min(1000);
     let effort = Effort {
         nice: match level {
@@ -112,7 +131,11 @@ fn effort(level: Level) -> (Effort, u32) {
             60..80 => 16,
             _ => usize::MAX,
         },
-        prune: level < 80,
+        passing: match (level, large) {
+            (80.., _) => Passing::Never,
+            (45.., true) => Passing::Cheaper,
+            _ => Passing::NoDearer,
+        },
     };
     let depth = match level {
         0..40 => level / 4,
@@ -156,9 +179,16 @@ fn looks_random(data: &[u8]) -> bool {
 #[must_use]
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let _ = level;
-    // The filtered copy (not if it is compressed in place), the match finder, and tables that do not depend on the size.
+    // The filtered copy (not if it is compressed in place), the match finder (the last chunk may be a
+    // small one), and tables that do not depend on the size.
     let size = u64::from(chunk_size);
-    size + TreeFinder::memory(size) + (3 << 20)
+    let trees = TreeFinder::memory(size.min(MAX_IN_TREES as u64));
+    let segments = if chunk_size as usize > MAX_IN_TREES {
+        Segments::memory(chunk_size as usize)
+    } else {
+        0
+    };
+    size + trees + segments + (3 << 20)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
-//! Finding far matches in large chunks.
+//! Finding matches in earlier segments of a large chunk.
 //!
-//! A binary tree over tens of megabytes would wait for memory at every step, so in large chunks it only
-//! covers the last few hundred kilobytes, where it is exact. Farther away short matches are not worth
-//! their offsets, and for longer ones it suffices to know, for a few lengths, the newest position that
-//! agrees with the next so many bytes: one hash table for each of these lengths. That costs one memory
-//! access per table and position, all of them known well in advance and so announced
+//! Matches within a segment come from its [intervals](super::intervals). Farther away short matches are
+//! not worth their offsets, and for longer ones it suffices to know, for a few lengths, the newest
+//! positions that agree with the next so many bytes: one hash table for each of these lengths. That costs
+//! one memory access per table and position, all of them known well in advance and so announced
 //! ([`prefetch`](super::prefetch)): first the table's entry, then the text it points to.
 //!
 //! Tables of long hashes take every second or fourth position only. A long match is still found, a few
@@ -14,6 +13,7 @@
 //! apart without looking at the text. Zero means none.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::{
     prefetch::prefetch,
@@ -30,59 +30,51 @@ struct Kind {
     ways: u32,
 }
 
-/// Tables for hashes of 5, 8, 12 and 24 bytes.
-const TABLES: usize = 4;
+/// Tables for hashes of [`SHORTEST`], 12 and 24 bytes.
+const TABLES: usize = 3;
 const KINDS: [Kind; TABLES] = [
     Kind {
         step: 0,
-        share: 2,
+        share: 3,
         ways: 1,
     },
     Kind {
-        step: 0,
-        share: 1,
-        ways: 2,
-    },
-    Kind {
-        step: 0,
-        share: 1,
-        ways: 2,
-    },
-    Kind {
         step: 1,
-        share: 2,
-        ways: 2,
+        share: 3,
+        ways: 1,
+    },
+    Kind {
+        step: 2,
+        share: 4,
+        ways: 1,
     },
 ];
+/// Shortest match looked for.
+const SHORTEST: usize = 6;
 /// Bytes that must follow a position for it to take part.
-const TAIL: usize = 32;
+const TAIL: usize = 24;
 /// How many positions ahead an entry, and the text at it, are announced.
-const AHEAD: usize = 16;
-const TEXT_AHEAD: usize = 6;
+const AHEAD: usize = 24;
+const TEXT_AHEAD: usize = 10;
 const RING: usize = 32;
 
 #[derive(Debug)]
-pub(super) struct FarFinder {
+pub(super) struct FarTables {
     tables: [Vec<u32>; TABLES],
     bits: [u32; TABLES],
     /// Hashes of the next positions, by position modulo `RING`.
     hashes: [[u64; TABLES]; RING],
-    /// First position whose hashes are not yet computed.
-    ready: usize,
     /// Bits of a position in an entry.
     place_bits: u32,
-    near: usize,
 }
 
-impl FarFinder {
+impl FarTables {
     pub(super) const fn new() -> Self {
         Self {
             tables: [const { Vec::new() }; TABLES],
             bits: [0; TABLES],
             hashes: [[0; TABLES]; RING],
-            ready: 0,
             place_bits: 0,
-            near: 0,
         }
     }
 
@@ -91,8 +83,8 @@ impl FarFinder {
         KINDS.iter().map(|kind| (size >> kind.share) * 4).sum()
     }
 
-    /// Starts a chunk of `size` bytes in which offsets up to `near` are found by other means.
-    pub(super) fn begin(&mut self, size: usize, near: usize) {
+    /// Starts a chunk of `size` bytes.
+    pub(super) fn begin(&mut self, size: usize) {
         for ((table, bits), kind) in self.tables.iter_mut().zip(&mut self.bits).zip(KINDS) {
             *bits = size.ilog2() - kind.share;
             let entries = 1 << *bits;
@@ -103,79 +95,105 @@ impl FarFinder {
             }
         }
         self.place_bits = size.next_power_of_two().ilog2();
-        self.ready = 0;
-        self.near = near;
     }
 
-    /// Computes the hashes up to a few positions after `at` and announces what will be wanted.
-    #[inline(always)]
-    fn prepare(&mut self, data: &[u8], at: usize) {
-        while self.ready <= at + AHEAD {
-            let place = self.ready;
-            self.ready += 1;
-            let Some(words) = data.get(place..place + TAIL) else {
-                continue;
-            };
-            let word = |i: usize| match words[i..i + 8].try_into() {
-                Ok(word) => u64::from_le_bytes(word),
-                Err(_) => 0,
-            };
-            let first = word(0);
-            let eight = first.wrapping_mul(K1);
-            let twelve = (eight ^ word(4)).wrapping_mul(K2);
-            let long =
-                (twelve.rotate_left(29) ^ word(8) ^ word(16).rotate_left(17)).wrapping_mul(K1);
-            let hashes = [
-                (first << 24).wrapping_mul(K2),
-                eight ^ eight >> 31,
-                twelve,
-                long,
-            ];
-            for (t, hash) in hashes.into_iter().enumerate() {
-                prefetch(&self.tables[t], bucket(hash, self.bits[t], t));
-            }
-            self.hashes[place % RING] = hashes;
+    /// Enters the positions of a segment.
+    pub(super) fn remember(&mut self, data: &[u8], segment: Range<usize>) {
+        let last = segment.end.min(data.len().saturating_sub(TAIL - 1));
+        let first = segment.start.min(last);
+        for at in first..(first + AHEAD).min(last) {
+            self.look_ahead(data, at);
         }
-        let soon = at + TEXT_AHEAD;
-        let hashes = &self.hashes[soon % RING];
+        for at in first..last {
+            if at + AHEAD < last {
+                self.look_ahead(data, at + AHEAD);
+            }
+            let hashes = self.hashes[at % RING];
+            for (t, hash) in hashes.into_iter().enumerate() {
+                if at & ((1 << KINDS[t].step) - 1) == 0 {
+                    let first = bucket(hash, self.bits[t], t);
+                    let entries = &mut self.tables[t][first..first + (1 << KINDS[t].ways)];
+                    entries.copy_within(..entries.len() - 1, 1);
+                    entries[0] = (hash as u32) << self.place_bits | at as u32;
+                }
+            }
+        }
+        self.hashes = [[0; TABLES]; RING];
+    }
+
+    /// Computes the hashes at a position and announces that their entries will be wanted.
+    #[inline(always)]
+    fn look_ahead(&mut self, data: &[u8], at: usize) {
+        let Some(words) = data.get(at..at + TAIL) else {
+            return;
+        };
+        let word = |i: usize| match words[i..i + 8].try_into() {
+            Ok(word) => u64::from_le_bytes(word),
+            Err(_) => 0,
+        };
+        let first = word(0);
+        let twelve = (first.wrapping_mul(K1) ^ word(4)).wrapping_mul(K2);
+        let long = (twelve.rotate_left(29) ^ word(8) ^ word(16).rotate_left(17)).wrapping_mul(K1);
+        let hashes = [
+            (first << (64 - 8 * SHORTEST)).wrapping_mul(K2),
+            twelve,
+            long,
+        ];
+        for (t, hash) in hashes.into_iter().enumerate() {
+            prefetch(&self.tables[t], bucket(hash, self.bits[t], t));
+        }
+        self.hashes[at % RING] = hashes;
+    }
+
+    /// Announces what will be wanted at positions soon after `at`.
+    #[inline(always)]
+    pub(super) fn announce(&mut self, data: &[u8], at: usize) {
+        self.look_ahead(data, at + AHEAD);
+        let hashes = self.hashes[(at + TEXT_AHEAD) % RING];
         let mask = (1 << self.place_bits) - 1;
-        for t in 0..TABLES {
-            let first = bucket(hashes[t], self.bits[t], t);
-            for entry in self.tables[t]
-                .get(first..first + (1 << KINDS[t].ways))
-                .unwrap_or(&[])
-            {
-                if (entry ^ (hashes[t] as u32) << self.place_bits) & !mask == 0 {
+        for (t, hash) in hashes.into_iter().enumerate() {
+            for entry in self.entries(t, hash) {
+                if (entry ^ (hash as u32) << self.place_bits) & !mask == 0 {
                     prefetch(data, (entry & mask) as usize);
                 }
             }
         }
     }
 
-    /// Adds the matches at `at` that are longer than the last of `found`, and remembers the position.
     #[inline(always)]
-    pub(super) fn find(&mut self, data: &[u8], at: usize, longest: usize, found: &mut Vec<Match>) {
-        self.prepare(data, at);
+    fn entries(&self, table: usize, hash: u64) -> &[u32] {
+        let first = bucket(hash, self.bits[table], table);
+        self.tables[table]
+            .get(first..first + (1 << KINDS[table].ways))
+            .unwrap_or(&[])
+    }
+
+    /// Adds the matches at `at` with positions before `oldest` that are longer than the last of `found`.
+    #[inline(always)]
+    pub(super) fn find(
+        &self,
+        data: &[u8],
+        at: usize,
+        oldest: usize,
+        longest: usize,
+        found: &mut Vec<Match>,
+    ) {
         if data.len() - at < TAIL {
             return;
         }
-        let mut best = found.last().map_or(4, |last| last.length as usize);
+        let best = found.last().map_or(0, |last| last.length as usize);
+        let mut best = best.max(SHORTEST - 1);
         let hashes = self.hashes[at % RING];
         let mask = (1u32 << self.place_bits).wrapping_sub(1);
-        for t in 0..TABLES {
-            let tag = (hashes[t] as u32) << self.place_bits;
-            let first = bucket(hashes[t], self.bits[t], t);
-            let Some(entries) = self.tables[t].get_mut(first..first + (1 << KINDS[t].ways)) else {
-                continue;
-            };
-            for &mut old in &mut *entries {
-                let from = (old & mask) as usize;
-                if old == 0
-                    || (old ^ tag) & !mask != 0
-                    || from >= at
-                    || at - from < self.near
+        for (t, hash) in hashes.into_iter().enumerate() {
+            let tag = (hash as u32) << self.place_bits;
+            for &entry in self.entries(t, hash) {
+                let from = (entry & mask) as usize;
+                if entry == 0
+                    || (entry ^ tag) & !mask != 0
+                    || from >= oldest
                     || best >= longest
-                    || data.get(from + best) != data.get(at + best)
+                    || data[from + best] != data[at + best]
                 {
                     continue;
                 }
@@ -186,30 +204,6 @@ impl FarFinder {
                         length: length as u32,
                         offset: (at - from) as u32,
                     });
-                }
-            }
-            if at & ((1 << KINDS[t].step) - 1) == 0 {
-                entries.copy_within(..entries.len() - 1, 1);
-                entries[0] = tag | at as u32;
-            }
-        }
-    }
-
-    /// Remembers a position.
-    #[inline(always)]
-    pub(super) fn skip(&mut self, data: &[u8], at: usize) {
-        self.prepare(data, at);
-        if data.len() - at < TAIL {
-            return;
-        }
-        let hashes = self.hashes[at % RING];
-        for t in 0..TABLES {
-            if at & ((1 << KINDS[t].step) - 1) == 0 {
-                let tag = (hashes[t] as u32) << self.place_bits;
-                let first = bucket(hashes[t], self.bits[t], t);
-                if let Some(entries) = self.tables[t].get_mut(first..first + (1 << KINDS[t].ways)) {
-                    entries.copy_within(..entries.len() - 1, 1);
-                    entries[0] = tag | at as u32;
                 }
             }
         }

@@ -45,8 +45,19 @@ pub(super) struct Effort {
     pub(super) composites: bool,
     /// Look for delta matches where LZ matches are shorter than this.
     pub(super) delta_below: usize,
-    /// Pass over positions that cost as much to reach as the next one.
-    pub(super) prune: bool,
+    /// Which positions to pass over.
+    pub(super) passing: Passing,
+}
+
+/// Positions that are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passing {
+    /// None.
+    Never,
+    /// Those that cost more to reach than the next one.
+    Cheaper,
+    /// Those that cost no less to reach than the next one.
+    NoDearer,
 }
 
 /// There was no room for the output, or the output is not wanted any more.
@@ -114,7 +125,7 @@ impl Parser {
                 due = node + interval(origin + node);
             }
             self.nodes.turn_to(node);
-            if self.effort.prune && self.nodes.next_is_no_dearer(node) {
+            if self.nodes.may_pass(node, self.effort.passing) {
                 // Whatever starts here may as well start there.
                 finder.skip(data, origin + node, 1);
                 node += 1;

@@ -13,7 +13,6 @@ use alloc::{vec, vec::Vec};
 
 use super::{
     descend::{Descent, descend},
-    far::FarFinder,
     prefetch::prefetch,
 };
 
@@ -26,8 +25,6 @@ pub(super) struct Match {
 
 /// Something that finds matches for ascending positions.
 pub(super) trait Finder {
-    /// Starts a chunk of `size` bytes.
-    fn begin(&mut self, size: usize);
     /// Puts the matches at `at` into `found`, longer ones with larger offsets after shorter ones, and
     /// remembers the position. None is longer than `longest`.
     fn find(&mut self, data: &[u8], at: usize, longest: usize, found: &mut Vec<Match>);
@@ -58,7 +55,6 @@ pub(super) struct TreeFinder {
     /// Positions in the trees, the latest ones: a power of two.
     window: usize,
     root_bits: u32,
-    far: FarFinder,
 }
 
 /// How many positions ahead a root, and the node and the text it points to, are announced.
@@ -70,8 +66,8 @@ const TRIPLE_BITS: u32 = 16;
 /// share a tree, it takes a step more to tell them apart.
 const NEAR_ROOT_BITS: u32 = 15;
 const MAX_ROOT_BITS: u32 = 18;
-/// Largest window of the trees. Their nodes take eight bytes for each position in it.
-pub(super) const MAX_WINDOW: usize = 1 << 18;
+/// Windows from which on as many roots as there may be pay.
+const LARGE_WINDOW: usize = 1 << 18;
 
 impl TreeFinder {
     pub(super) fn new(depth: u32, nice: usize) -> Self {
@@ -87,19 +83,39 @@ impl TreeFinder {
             nice,
             window: 0,
             root_bits: 0,
-            far: FarFinder::new(),
         }
     }
 
     /// Bytes of memory for chunks of `size` bytes.
     pub(super) fn memory(size: u64) -> u64 {
-        let window = MAX_WINDOW as u64;
-        let far = if size > window {
-            FarFinder::memory(size)
-        } else {
-            0
+        size * 8 + (4 << MAX_ROOT_BITS)
+    }
+
+    /// Starts a chunk of `size` bytes.
+    pub(super) fn begin(&mut self, size: usize) {
+        let size = size as u32;
+        self.base = match self.base.checked_add(self.size) {
+            Some(base) if base.checked_add(size).is_some() => base,
+            _ => {
+                self.pairs.fill(0);
+                self.triples.fill(0);
+                self.roots.fill(0);
+                1
+            }
         };
-        size.min(window) * 8 + (4 << MAX_ROOT_BITS) + far
+        self.size = size;
+        self.window = (size as usize).next_power_of_two();
+        if self.children.len() < 2 * self.window {
+            self.children.resize(2 * self.window, 0);
+        }
+        self.root_bits = if self.window < LARGE_WINDOW {
+            NEAR_ROOT_BITS
+        } else {
+            MAX_ROOT_BITS
+        };
+        if self.roots.len() < 1 << self.root_bits {
+            self.roots.resize(1 << self.root_bits, 0);
+        }
     }
 
     /// Announces the entries of the tables that will be wanted, and what the nearer roots point to.
@@ -197,35 +213,6 @@ fn common_at_end(data: &[u8], a: usize, b: usize, mut length: usize, limit: usiz
 }
 
 impl Finder for TreeFinder {
-    fn begin(&mut self, size: usize) {
-        let size = size as u32;
-        self.base = match self.base.checked_add(self.size) {
-            Some(base) if base.checked_add(size).is_some() => base,
-            _ => {
-                self.pairs.fill(0);
-                self.triples.fill(0);
-                self.roots.fill(0);
-                1
-            }
-        };
-        self.size = size;
-        self.window = (size as usize).next_power_of_two().min(MAX_WINDOW);
-        if self.children.len() < 2 * self.window {
-            self.children.resize(2 * self.window, 0);
-        }
-        self.root_bits = if self.window < MAX_WINDOW {
-            NEAR_ROOT_BITS
-        } else {
-            MAX_ROOT_BITS
-        };
-        if self.roots.len() < 1 << self.root_bits {
-            self.roots.resize(1 << self.root_bits, 0);
-        }
-        if size as usize > self.window {
-            self.far.begin(size as usize, self.window);
-        }
-    }
-
     fn find(&mut self, data: &[u8], at: usize, longest: usize, found: &mut Vec<Match>) {
         found.clear();
         if data.len() - at < TAIL {
@@ -259,9 +246,6 @@ impl Finder for TreeFinder {
         self.step(data, at, longest, depth, best, |length, offset| {
             found.push(Match { length, offset });
         });
-        if data.len() > self.window {
-            self.far.find(data, at, longest, found);
-        }
     }
 
     fn skip(&mut self, data: &[u8], at: usize, count: usize) {
@@ -276,9 +260,6 @@ impl Finder for TreeFinder {
             let longest = (data.len() - at).min(self.nice);
             let depth = self.skip_depth;
             self.step(data, at, longest, depth, longest - 1, |_, _| ());
-            if data.len() > self.window {
-                self.far.skip(data, at);
-            }
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{
         items::{Item, Source},
         state::State,
     },
+    Passing,
     composite::Composite,
 };
 
@@ -135,10 +136,16 @@ impl Nodes {
         link_of(self.ways[node]) == link(LITERAL, 1)
     }
 
-    /// Whether the node after `node` is reached for no more.
+    /// Whether to pass `node` over: what starts there may as well start at the next one.
     #[inline(always)]
-    pub(super) fn next_is_no_dearer(&self, node: usize) -> bool {
-        node > 0 && self.cost(node + 1) <= self.cost(node)
+    pub(super) fn may_pass(&self, node: usize, passing: Passing) -> bool {
+        let (here, next) = (self.cost(node), self.cost(node + 1));
+        node > 0
+            && match passing {
+                Passing::Never => false,
+                Passing::Cheaper => next < here,
+                Passing::NoDearer => next <= here,
+            }
     }
 
     /// Finds the state after the cheapest way to `node`.
