@@ -141,3 +141,35 @@ fn what_only_windows_can_do_is_refused_before_anything_is_made() {
         assert!(!target.exists(), "{option}");
     }
 }
+
+/// What is said on the way about integrity tables and metadata, for those who read along.
+#[test]
+fn progress_of_checks_is_told_in_the_words_of_wimlib() {
+    let Some((wimforge, wimlib)) = both() else {
+        return;
+    };
+    let source = Source::new(&fixed::everything());
+    let checked = Options {
+        check: true,
+        ..Options::default()
+    };
+    let wim = source.scratch.join("a.wim");
+    let [ours, theirs] = [&wimforge, &wimlib].map(|imager| {
+        let captured = imager.capture(&source.path, &wim, &checked).run().ok();
+        source.before.restore_times();
+        let said = captured.out() + &imager.verify(&wim).ok().out();
+        let lines = said.split(['\r', '\n']);
+        let told = lines.filter(|line| line.contains("integrity") || line.contains("metadata"));
+        let mut told: Vec<String> = told
+            .map(|line| {
+                line.split_once(": ")
+                    .map_or(line, |(what, _)| what)
+                    .to_owned()
+            })
+            .collect();
+        told.dedup();
+        told
+    });
+    assert_eq!(ours, theirs);
+    assert_eq!(ours.len(), 3, "{ours:?}");
+}
