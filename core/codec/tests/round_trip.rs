@@ -69,6 +69,19 @@ fn check(compressor: &mut Compressor, chunk_size: u32, plain: &[u8]) -> Option<V
     Some(packed)
 }
 
+#[test]
+fn whatever_is_left_of_a_run() {
+    for format in [Format::Xpress, Format::Lzx, Format::Lzms] {
+        let (chunk_size, _) = format.chunk_sizes();
+        for level in [20, 50] {
+            let mut compressor = Compressor::new(format, chunk_size, Level(level)).unwrap();
+            for size in 200..900 {
+                check(&mut compressor, chunk_size, &vec![0; size]);
+            }
+        }
+    }
+}
+
 const LEVELS: [u32; 10] = [1, 10, 20, 30, 35, 50, 70, 85, 100, 200];
 
 fn round_trips(format: Format, plain: &[u8], level: u32) {

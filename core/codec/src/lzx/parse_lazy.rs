@@ -57,7 +57,7 @@ const BYTE: i32 = 16;
 const REPEATED: i32 = 8;
 /// By how much the next match must be better, and that after it.
 const MARGIN: i32 = 8;
-const LATER_MARGIN: i32 = 16;
+const LATER_MARGIN: i32 = 24;
 
 impl Choice {
     #[inline(always)]
@@ -238,7 +238,7 @@ impl<P: Position> Block<'_, P> {
                 .map(Choice::explicit);
         }
         if is_repeated {
-            let floor = best.map_or(BYTE, |best| best.worth.max(BYTE));
+            let floor = best.map_or(0, |best| best.worth);
             best = self.repeated(pos, most, differ, floor).or(best);
         }
         best
@@ -252,7 +252,7 @@ impl<P: Position> Block<'_, P> {
         }
         let Effort { nice, second, .. } = self.effort;
         let most = (self.end - pos).min(MAX_MATCH);
-        let mut floor = (than.worth + margin).max(BYTE);
+        let mut floor = than.worth + margin;
         let found = self
             .chains
             .longer(pos, than.length.max(4) - 1, most, nice, second)
@@ -273,10 +273,12 @@ impl<P: Position> Block<'_, P> {
             .map(|offset| P::load(self.chains.window, P::new(pos.wrapping_sub(offset))) ^ word)
     }
 
-    /// The longest match at a recent offset if it is worth more than `floor`, [`BYTE`] or more.
+    /// The longest match at a recent offset if it is worth more than `floor`.
     #[inline(always)]
     fn repeated(&self, pos: usize, most: usize, differ: [u64; 3], floor: i32) -> Option<Choice> {
-        if !agree(differ, floor / BYTE + 1) {
+        // That the offset stays at hand is a reason to keep such a match, not to take it.
+        let least = (floor / BYTE + 1).max(MIN_MATCH as i32);
+        if !agree(differ, least) {
             return None;
         }
         let (mut length, mut adjusted, mut offset) = (0, 0, 0);
@@ -291,9 +293,8 @@ impl<P: Position> Block<'_, P> {
             length = P::match_length(self.chains.window, pos, pos - offset, 7, most);
         }
         let length = length.min(most);
-        let worth = BYTE * length as i32 + REPEATED;
-        (worth > floor && length >= MIN_MATCH).then_some(Choice {
-            worth,
+        (length >= least as usize).then_some(Choice {
+            worth: BYTE * length as i32 + REPEATED,
             adjusted,
             offset,
             length,

@@ -54,6 +54,8 @@ pub(super) struct Manner {
     pub(super) interval: usize,
     /// How much of the block is parsed first for the sake of the model only, in percent.
     pub(super) warm_up: usize,
+    /// Whether to try items of several parts.
+    pub(super) tries_parts: bool,
 }
 
 /// Working space for the parser.
@@ -112,6 +114,7 @@ impl OptimalParser {
             at: 0,
             stop: manner.interval.min(size),
             nice: manner.nice,
+            tries_parts: manner.tries_parts,
         };
         loop {
             let processor = self.processor;
@@ -162,6 +165,7 @@ impl OptimalParser {
             mut at,
             stop,
             nice,
+            tries_parts,
         } = *stretch;
         let (block, longs) = cache.block(start..start + size);
         // The cover: the farthest end of a long match tried, and the cost there.
@@ -207,7 +211,7 @@ impl OptimalParser {
                 } else {
                     ahead.relax(base, literal, &model.near, indices);
                 }
-                if explicit.wrapping_sub(MIN_MATCH) <= NEAR - MIN_MATCH {
+                if tries_parts && explicit.wrapping_sub(MIN_MATCH) <= NEAR - MIN_MATCH {
                     let offset = lane_offset(lanes, explicit) as usize;
                     let differ = P::load(window, P::new(pos + explicit))
                         ^ P::load(window, P::new(pos + explicit - offset));
@@ -236,7 +240,8 @@ impl OptimalParser {
             // Behind a literal, a match at the most recent offset comes first; behind a match, a literal does.
             let first = if length > 1 { 0 } else { agree };
             let offset = queue.get(0) as usize;
-            if let Some(gap) = Gap::find(differ[0], first % NEAR)
+            if tries_parts
+                && let Some(gap) = Gap::find(differ[0], first % NEAR)
                 && (length > 1) == (agree < MIN_MATCH)
                 && agree < NEAR
                 && offset <= pos
@@ -442,6 +447,7 @@ struct Stretch {
     at: usize,
     stop: usize,
     nice: usize,
+    tries_parts: bool,
 }
 
 /// The offset for a length up to [`NEAR`].

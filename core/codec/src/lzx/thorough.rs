@@ -39,7 +39,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let segment = size.min(SEGMENT);
         let level = level.0;
         let nice = match level {
-            ..45 => 60,
+            ..45 => 2 * level as usize - 32,
             // Large windows hold more long matches.
             _ if P::WINDOW > 1 << 17 => (70 + level as usize).min(MAX_MATCH),
             _ => (2 * level.max(50) as usize - 16).min(MAX_MATCH),
@@ -58,9 +58,8 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                     _ => Breadth::All,
                 },
                 depth: match level {
-                    ..45 => 2,
                     _ if P::WINDOW > 1 << 17 => level / 5,
-                    45..=50 => level / 2,
+                    ..=50 => level / 2,
                     // What little this costs goes to long matches, as in markup.
                     _ => 2 * level,
                 },
@@ -69,11 +68,16 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             },
             manner: Manner {
                 nice,
-                interval: if level < 45 { 1024 } else { 512 },
+                interval: match level {
+                    ..40 => 2048,
+                    40..45 => 1024,
+                    _ => 512,
+                },
                 warm_up: match level {
                     50..60 => (level as usize - 50) * 3,
                     _ => 0,
                 },
+                tries_parts: level >= 40,
             },
             passes: match level {
                 ..60 => 1,
