@@ -41,8 +41,9 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let nice = match level {
             ..45 => 2 * level as usize - 32,
             // Large windows hold more long matches.
-            _ if P::WINDOW > 1 << 17 => (70 + level as usize).min(MAX_MATCH),
-            _ => (2 * level.max(50) as usize - 16).min(MAX_MATCH),
+            _ if P::WINDOW > 1 << 17 => (100 + 2 * level as usize).min(MAX_MATCH),
+            45..60 => 2 * level.max(50) as usize - 16,
+            _ => (3 * level as usize - 43).min(MAX_MATCH),
         };
         Thorough {
             finder: TableFinder::new(size),
@@ -58,8 +59,8 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                     _ => Breadth::All,
                 },
                 depth: match level {
-                    _ if P::WINDOW > 1 << 17 => level / 5,
-                    ..=50 => level / 2,
+                    ..45 if P::WINDOW > 1 << 17 => level / 5,
+                    _ if level <= 50 || P::WINDOW > 1 << 17 => level / 2,
                     // What little this costs goes to long matches, as in markup.
                     _ => 2 * level,
                 },
@@ -81,9 +82,9 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             },
             passes: match level {
                 ..60 => 1,
-                60..85 => 2,
-                85..120 => 3,
-                120..200 => 4,
+                60..=100 => 2,
+                101..=130 => 3,
+                131..200 => 4,
                 _ => 6,
             },
         }
