@@ -112,21 +112,23 @@ impl Compressor {
 /// What a level means to the parser, for large chunks or small ones, and how many tree nodes it may look
 /// at for one position.
 ///
-/// Below 35 there are no delta matches, which are what costs most on machine code; below 30 also no
+/// Below 25 there are no delta matches, which are what costs most on machine code; below 15 also no
 /// composite items. From 80 on no position is passed over, and in large chunks, where finding matches is
 /// what takes the time, few from 45 on.
 fn effort(level: Level, large: bool) -> (Effort, u32) {
     let level = level.0.min(1000);
     let effort = Effort {
         nice: match level {
-            0..30 => 32,
+            0..20 => 32,
+            20..30 => 48,
             30..45 => 64,
             45..60 => 128,
             _ => 256,
         },
-        composites: level >= 30,
+        composites: level >= 15,
         delta_below: match level {
-            0..35 => 0,
+            0..25 => 0,
+            25..35 => 4,
             35..60 => 8,
             60..80 => 16,
             _ => usize::MAX,
@@ -138,7 +140,7 @@ fn effort(level: Level, large: bool) -> (Effort, u32) {
         },
     };
     let depth = match level {
-        0..40 => level / 4,
+        0..40 => level * 3 / 10,
         40..60 => level - 26,
         _ => level.min(200),
     };

@@ -237,7 +237,13 @@ use leaf::{differences, places};
 mod leaf {
     #![allow(unsafe_code)]
 
-    use core::{arch::x86_64::*, mem::transmute};
+    use core::{
+        arch::x86_64::{
+            __m128i, _mm_madd_epi16, _mm_packs_epi32, _mm_set1_epi32, _mm_setr_epi32,
+            _mm_slli_epi32, _mm_srai_epi32, _mm_sub_epi8, _mm_xor_si128,
+        },
+        mem::transmute,
+    };
 
     use super::{FACTORS, HASH_SHIFT, LONGEST_SPAN, ROOM, View};
 
@@ -293,6 +299,11 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 5 } else { 256 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
         #[test]
         fn leaf_as_portable(bytes in prop::array::uniform32(any::<u8>()), more: [u8; 4], at in 0..LONGEST_SPAN) {
             let mut view = [0; LONGEST_SPAN + 4];

@@ -153,10 +153,12 @@ mod leaf {
     ) {
         let mask = children.len() / 2 - 1;
         assert!(children.len() == 2 * (mask + 1) && (mask + 1).is_power_of_two());
-        let end = descent.at.checked_add(descent.longest + size_of::<u64>());
-        assert!(end.is_some_and(|end| end <= data.len()));
-        // The tests above are what the methods rely on: `walk` asks for bytes up to `longest` after
-        // `at` and after positions before it, and for places of positions under `mask`.
+        let after = data.len().checked_sub(descent.at);
+        let spare = after.and_then(|after| after.checked_sub(descent.longest));
+        assert!(spare.is_some_and(|spare| spare >= size_of::<u64>()));
+        // These are what the methods rely on: `walk` goes from `at` to positions before it only, as it
+        // leaves at any other candidate; it compares less than `longest` bytes there, a word at a time;
+        // and the places it asks for are twice a position under `mask`, and the one after.
         let mut memory = Unchecked { data, children };
         walk(&mut memory, mask, descent, best, emit);
     }
@@ -170,7 +172,7 @@ mod leaf {
         #[inline(always)]
         fn word(&self, at: usize) -> u64 {
             debug_assert!(at + size_of::<u64>() <= self.data.len());
-            // SAFETY: `at` is at most `longest` after a position, and eight bytes follow.
+            // SAFETY: `at` is less than `longest` after a position, so eight bytes are left.
             let word = unsafe { self.data.as_ptr().add(at).cast::<[u8; 8]>().read() };
             u64::from_le_bytes(word)
         }
@@ -193,14 +195,15 @@ mod leaf {
         #[inline(always)]
         fn byte(&self, at: usize) -> u8 {
             debug_assert!(at < self.data.len());
-            // SAFETY: as above.
+            // SAFETY: `at` is less than `longest` after a position.
             unsafe { *self.data.get_unchecked(at) }
         }
 
         #[inline(always)]
         fn child(&self, place: usize) -> u32 {
             debug_assert!(place < self.children.len());
-            // SAFETY: twice a position under the mask, or one more.
+            // SAFETY: `place` is twice a position under the mask, or one more; so it is below twice the
+            // window, which is how many there are.
             unsafe { *self.children.get_unchecked(place) }
         }
 
@@ -210,5 +213,81 @@ mod leaf {
             // SAFETY: as above.
             unsafe { *self.children.get_unchecked_mut(place) = subtree };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use super::*;
+
+    /// Few different bytes, so that trees are deep and matches long.
+    fn sample(size: usize) -> Vec<u8> {
+        let mut state = 7u32;
+        (0..size)
+            .map(|at| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if at % 90 < 40 {
+                    b'a'
+                } else {
+                    b'a' + (state >> 30) as u8
+                }
+            })
+            .collect()
+    }
+
+    /// Both kinds of memory, over a window much smaller than the data, up to the last position that
+    /// unchecked memory may be used for.
+    #[test]
+    fn unchecked_as_checked() {
+        let data = sample(400);
+        for (window, most, depth) in [(1, 8, 4), (64, 20, 3), (128, 40, 50)] {
+            let [mut checked, mut unchecked] = [(); 2].map(|()| vec![0; 2 * window]);
+            let base = 5;
+            let mut root = 0;
+            for at in 0..=data.len() - size_of::<u64>() {
+                let longest = most.min(data.len() - size_of::<u64>() - at);
+                let descent = Descent {
+                    at,
+                    base,
+                    root: core::mem::replace(&mut root, base + at as u32),
+                    longest,
+                    depth,
+                };
+                let [mut found, mut expected] = [const { Vec::new() }; 2];
+                let mut memory = Checked {
+                    data: &data,
+                    children: &mut checked,
+                };
+                walk(&mut memory, window - 1, descent, 1, |length, offset| {
+                    expected.push((length, offset));
+                });
+                leaf::descend(&data, &mut unchecked, descent, 1, |length, offset| {
+                    found.push((length, offset));
+                });
+                assert_eq!(found, expected, "{at}");
+                assert_eq!(unchecked, checked, "{at}");
+                for (length, offset) in found {
+                    let (length, from) = (length as usize, at - offset as usize);
+                    assert!(
+                        length <= longest && data[from..from + length] == data[at..at + length]
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic]
+    fn unchecked_memory_wants_room_for_a_word() {
+        let descent = Descent {
+            at: 10,
+            base: 1,
+            root: 0,
+            longest: usize::MAX - 4,
+            depth: 1,
+        };
+        leaf::descend(&[0; 64], &mut [0; 32], descent, 1, |_, _| ());
     }
 }
