@@ -38,9 +38,17 @@ pub struct Compressor {
 enum Parser {
     Lazy(Box<LazyParser<u16>>, Box<[Token]>, Splitter),
     LazyWide(Box<LazyParser<u32>>, Box<[Token]>, Splitter),
-    Narrow(Box<Thorough<u16, { 1 << 14 }>>),
-    Wide(Box<Thorough<u32, { 1 << 17 }>>),
+    Narrow(Box<Narrow>),
+    /// Large chunks may hold little: what the narrow parser can take it parses in less time.
+    Wide(Box<Wide>, Box<Narrow>),
 }
+
+/// For up to [`NARROW`] bytes.
+type Narrow = Thorough<u16, { 1 << 14 }>;
+type Wide = Thorough<u32, { 1 << 18 }>;
+
+/// The largest chunk for positions of 16 bits.
+const NARROW: u32 = 1 << 16;
 
 /// Bytes that a [`Compressor`] allocates.
 #[must_use]
@@ -48,10 +56,10 @@ pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
     let parser = if level.0 < FIRST_THOROUGH {
         8 * size + LazyParser::<u32>::memory() + Splitter::memory(Grain::COARSE)
-    } else if chunk_size <= 1 << 16 {
-        Thorough::<u16, { 1 << 14 }>::memory(size)
+    } else if chunk_size <= NARROW {
+        Narrow::memory(size)
     } else {
-        Thorough::<u32, { 1 << 17 }>::memory(size)
+        Wide::memory(size) + Narrow::memory(NARROW as usize)
     };
     (size_of::<Compressor>() + size + PADDING + parser) as u64
 }
@@ -67,17 +75,20 @@ impl Compressor {
                 vec![Token::default(); size.min(MAX_BLOCK)].into_boxed_slice(),
                 Splitter::new(Grain::COARSE, order),
             );
-            if chunk_size <= 1 << 16 {
+            if chunk_size <= NARROW {
                 Parser::Lazy(Box::new(LazyParser::new(level)), items, splitter)
             } else {
                 Parser::LazyWide(Box::new(LazyParser::new(level)), items, splitter)
             }
-        } else if chunk_size <= 1 << 16 {
+        } else if chunk_size <= NARROW {
             Parser::Narrow(Box::new(Thorough::new(chunk_size, level)))
         } else {
-            Parser::Wide(Box::new(Thorough::new(chunk_size, level)))
+            Parser::Wide(
+                Box::new(Thorough::new(chunk_size, level)),
+                Box::new(Thorough::new(NARROW, level)),
+            )
         };
-        let window = if chunk_size <= 1 << 16 {
+        let window = if chunk_size <= NARROW {
             u16::WINDOW
         } else {
             u32::WINDOW
@@ -127,10 +138,12 @@ impl Compressor {
                     writer: &mut writer,
                 });
             }
-            Parser::Narrow(parser) => {
+            Parser::Wide(parser, _) if size > NARROW as usize => {
                 parser.chunk(&self.window, size, &mut self.coder, &mut writer);
             }
-            Parser::Wide(parser) => parser.chunk(&self.window, size, &mut self.coder, &mut writer),
+            Parser::Narrow(parser) | Parser::Wide(_, parser) => {
+                parser.chunk(&self.window, size, &mut self.coder, &mut writer);
+            }
         }
         writer.finish()
     }

@@ -54,13 +54,13 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             tokens: Vec::with_capacity(segment),
             effort: Effort {
                 breadth: match level {
+                    45..=50 if P::WINDOW > 1 << 17 => Breadth::Most,
                     ..=50 => Breadth::Few,
                     51..60 => Breadth::Most,
                     _ => Breadth::All,
                 },
                 depth: match level {
-                    ..45 if P::WINDOW > 1 << 17 => level / 5,
-                    _ if level <= 50 || P::WINDOW > 1 << 17 => level / 2,
+                    ..=50 => level / 2,
                     // What little this costs goes to long matches, as in markup.
                     _ => 2 * level,
                 },

@@ -21,6 +21,11 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     type Window;
     /// The size of [`Position::Window`].
     const WINDOW: usize;
+    /// How many positions before its use the processor is told of a place in a table, a power of two:
+    /// the tables of a large window are in a slow cache.
+    const AHEAD: usize;
+    /// Whether positions are chained; see the tables.
+    const IS_CHAINED: bool;
     /// A position for every one that can be expressed.
     type Links: core::fmt::Debug;
     /// Several positions, the newest first.
@@ -82,10 +87,12 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
 }
 
 macro_rules! position {
-    ($type:ty, $bits:expr, $bucket:ty, $nearest:ident, $none:expr) => {
+    ($type:ty, $bits:expr, $ahead:expr, $bucket:ty, $nearest:ident, $none:expr) => {
         impl Position for $type {
             type Window = [u8; (1 << $bits) + PADDING];
             const WINDOW: usize = (1 << $bits) + PADDING;
+            const AHEAD: usize = $ahead;
+            const IS_CHAINED: bool = $bits <= 16;
             type Links = [$type; 1 << $bits];
             type Bucket = $bucket;
             const NONE: Self = $none;
@@ -165,5 +172,5 @@ macro_rules! position {
     };
 }
 
-position!(u16, 16, u64, Narrow, NARROW_NONE);
-position!(u32, 21, u128, Wide, WIDE_NONE);
+position!(u16, 16, 1, u64, Narrow, NARROW_NONE);
+position!(u32, 21, 8, u128, Wide, WIDE_NONE);

@@ -8,7 +8,9 @@
 //! per length ([`Nearest`]), which the parser goes through without a branch either.
 //!
 //! Only where eight bytes matched, the length is measured, and the chain of positions with the same hash
-//! of [`CHAIN`] bytes is followed for a few steps.
+//! of [`CHAIN`] bytes is followed for a few steps. In a large window every step would wait for memory, so
+//! there the newest positions by hashes of 12, 20 and 32 bytes are compared instead, all of which can be
+//! announced to the processor beforehand.
 //!
 //! Not exact: what has left its bucket is found only if it matches further than what has not. The
 //! tables are small for the sake of the cache, which matters more than the collisions do.
@@ -32,6 +34,9 @@ const SINGLE: [usize; 2] = [2, 3];
 const SEVERAL: [usize; 4] = [4, 6, 8, 5];
 /// The length whose positions are chained; at most 16.
 const CHAIN: u32 = 12;
+/// Large windows are not chained, since each step of a chain would wait for memory: they have buckets
+/// by so many lengths, [`CHAIN`], 20 and 32.
+const FAR: usize = 3;
 /// Room for this many long matches per position on average.
 const PER_POSITION: usize = 3;
 /// The most long matches reported for one position.
@@ -95,8 +100,11 @@ static FACTORS: [[u32; TABLES]; 3] = {
 pub(crate) struct TableFinder<P: Position, const N: usize> {
     single: Box<[[P; N]; SINGLE.len()]>,
     several: Box<[[P::Bucket; N]; SEVERAL.len()]>,
-    head: Box<[P; N]>,
+    /// The newest position by [`CHAIN`] bytes, and for each position the one before; or else, of windows
+    /// that are not chained, buckets by the lengths of [`FAR`].
+    head: Vec<P>,
     prev: Vec<P>,
+    far: Vec<[P::Bucket; N]>,
     /// From hashes to slots.
     shift: u32,
     processor: Processor,
@@ -206,8 +214,9 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         TableFinder {
             single: boxed([P::default(); N]),
             several: boxed([P::Bucket::default(); N]),
-            head: boxed(P::default()),
-            prev: vec![P::default(); size],
+            head: vec![P::default(); if P::IS_CHAINED { N } else { 0 }],
+            prev: vec![P::default(); if P::IS_CHAINED { size } else { 0 }],
+            far: vec![[P::Bucket::default(); N]; if P::IS_CHAINED { 0 } else { FAR }],
             shift: 32 - N.ilog2(),
             processor: Processor::detect(),
         }
@@ -215,13 +224,18 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 
     /// Bytes that [`TableFinder::new`] allocates.
     pub(crate) fn memory(size: usize) -> usize {
-        N * (size_of::<P>() * (SINGLE.len() + 1) + size_of::<P::Bucket>() * SEVERAL.len())
-            + size_of::<P>() * size
+        let long = if P::IS_CHAINED {
+            size_of::<P>() * (N + size)
+        } else {
+            size_of::<P::Bucket>() * N * FAR
+        };
+        N * (size_of::<P>() * SINGLE.len() + size_of::<P::Bucket>() * SEVERAL.len()) + long
     }
 
     /// Forgets everything; the next window has `size` bytes.
     pub(crate) fn reset(&mut self, size: usize, breadth: Breadth) {
-        let bits = (usize::BITS - size.leading_zeros()).clamp(9, N.ilog2());
+        let bits = usize::BITS - size.leading_zeros() - u32::from(!P::IS_CHAINED);
+        let bits = bits.clamp(9, N.ilog2());
         self.shift = 32 - bits;
         for table in self.single.iter_mut() {
             table[..1 << bits].fill(P::default());
@@ -230,7 +244,12 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         for table in &mut self.several[..used] {
             table[..1 << bits].fill(P::Bucket::default());
         }
-        self.head[..1 << bits].fill(P::default());
+        for table in &mut self.far {
+            table[..1 << bits].fill(P::Bucket::default());
+        }
+        if P::IS_CHAINED {
+            self.head[..1 << bits].fill(P::default());
+        }
     }
 
     /// Where a position is kept, announced to the processor.
@@ -244,16 +263,44 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         prefetch(&self.several[0], four);
         prefetch(&self.several[1], six);
         prefetch(&self.several[2], eight);
-        prefetch(&*self.head, chain);
         if ALL {
             prefetch(&self.several[3], five);
         }
-        Slots(slots)
+        let mut far = [chain; FAR];
+        if P::IS_CHAINED {
+            prefetch(&self.head, chain);
+        } else {
+            far = self.far_slots(window, pos, chain);
+            for (table, slot) in self.far.iter().zip(far) {
+                prefetch(table, slot);
+            }
+        }
+        Slots { near: slots, far }
+    }
+
+    /// Where a position is kept by the lengths of [`FAR`].
+    #[inline(always)]
+    fn far_slots(&self, window: &P::Window, pos: P, first: usize) -> [usize; FAR] {
+        const FACTORS: [u64; 4] = [
+            0x9e37_79b9_7f4a_7c15,
+            0xc2b2_ae3d_27d4_eb4f,
+            0x1656_67b1_9e37_79f9,
+            0x85eb_ca77_c2b2_ae63,
+        ];
+        let words = [0, 8, 16, 24].map(|at| P::load(window, P::new(pos.get() + at)));
+        let product = |word: usize, value: u64| value.wrapping_mul(FACTORS[word]);
+        let sixteen = product(0, words[0]).wrapping_add(product(1, words[1]));
+        let twenty = sixteen.wrapping_add(product(2, words[2] << 32));
+        let all = sixteen
+            .wrapping_add(product(2, words[2]))
+            .wrapping_add(product(3, words[3]));
+        let slot = |hash: u64| ((hash >> 32) as u32 >> self.shift) as usize % N;
+        [first, slot(twenty), slot(all)]
     }
 
     #[inline(always)]
     fn insert<const ALL: bool>(&mut self, slots: Slots, pos: P) -> Candidates<P> {
-        let Slots([two, three, four, six, eight, chain, five, _]) = slots;
+        let [two, three, four, six, eight, chain, five, _] = slots.near;
         let slot = |slot: u32| slot as usize % N;
         let [two, three] = [(0, two), (1, three)]
             .map(|(i, at)| core::mem::replace(&mut self.single[i][slot(at)], pos));
@@ -267,13 +314,23 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         } else {
             P::Bucket::default()
         };
-        let chain = core::mem::replace(&mut self.head[slot(chain)], pos);
-        self.prev[pos.get()] = chain;
+        let mut far = [P::Bucket::default(); FAR];
+        let mut newest = P::default();
+        if P::IS_CHAINED {
+            newest = core::mem::replace(&mut self.head[slot(chain)], pos);
+            self.prev[pos.get()] = newest;
+        } else {
+            for ((table, slot), far) in self.far.iter_mut().zip(slots.far).zip(&mut far) {
+                let bucket = &mut table[slot];
+                *far = core::mem::replace(bucket, pos.push(*bucket));
+            }
+        }
         Candidates {
             single: [two, three],
             several,
             five,
-            chain,
+            chain: newest,
+            far,
         }
     }
 
@@ -317,19 +374,22 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         };
         let mut count = 0usize;
         let mut pos = start;
-        let mut slots = self.slots::<I, ALL>(window, P::new(pos));
         // The last two positions go without: the offset may be too large for the format there.
         let last = end.saturating_sub(2).max(start);
         if pos == 0 && last > 0 {
-            slots = self.slots::<I, ALL>(window, P::new(1));
             lanes[0] = [P::NONE; NEAR];
             longs[0] = 0;
             pos = 1;
         }
+        let mut announced = [Slots::default(); 8];
+        for at in pos..pos + P::AHEAD {
+            announced[at % P::AHEAD] = self.slots::<I, ALL>(window, P::new(at));
+        }
         while pos < last {
             let index = pos - start;
-            let ahead = self.slots::<I, ALL>(window, P::new(pos + 1));
-            let candidates = self.insert::<ALL>(core::mem::replace(&mut slots, ahead), P::new(pos));
+            let ahead = self.slots::<I, ALL>(window, P::new(pos + P::AHEAD));
+            let slots = core::mem::replace(&mut announced[pos % P::AHEAD], ahead);
+            let candidates = self.insert::<ALL>(slots, P::new(pos));
             let (these, longest) = nearest::<P, I, FEW, ALL>(window, P::new(pos), &candidates);
             lanes[index] = these;
             longs[index] = longest as u32;
@@ -357,8 +417,9 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             if longest >= effort.nice {
                 let stop = (pos + longest - 1).min(last);
                 while pos < stop {
-                    let ahead = self.slots::<I, ALL>(window, P::new(pos + 1));
-                    self.insert::<ALL>(core::mem::replace(&mut slots, ahead), P::new(pos));
+                    let ahead = self.slots::<I, ALL>(window, P::new(pos + P::AHEAD));
+                    let slots = core::mem::replace(&mut announced[pos % P::AHEAD], ahead);
+                    self.insert::<ALL>(slots, P::new(pos));
                     lanes[pos - start] = [P::NONE; NEAR];
                     longs[pos - start] = 0;
                     pos += 1;
@@ -407,8 +468,18 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
                 look(c.get(), &mut best);
             }
         }
-        let mut candidate = candidates.chain;
         let mut limit = pos;
+        if !P::IS_CHAINED {
+            // A position may be in several buckets; it is of use the first time only.
+            for candidate in candidates.far.into_iter().flat_map(P::all) {
+                if candidate.get() < limit && best < most && best < effort.nice {
+                    limit = candidate.get();
+                    look(limit, &mut best);
+                }
+            }
+            return count;
+        }
+        let mut candidate = candidates.chain;
         let mut depth = effort.depth;
         if best >= GOOD {
             depth /= 4;
@@ -424,8 +495,11 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 }
 
 /// Where a position is kept, by table: those for [`SINGLE`], [`SEVERAL`], [`CHAIN`].
-#[derive(Clone, Copy)]
-struct Slots([u32; TABLES]);
+#[derive(Clone, Copy, Default)]
+struct Slots {
+    near: [u32; TABLES],
+    far: [usize; FAR],
+}
 
 /// Earlier positions that may match.
 struct Candidates<P: Position> {
@@ -434,6 +508,7 @@ struct Candidates<P: Position> {
     several: [P::Bucket; 3],
     five: P::Bucket,
     chain: P,
+    far: [P::Bucket; FAR],
 }
 
 /// [`TableFinder::fill`].
