@@ -27,8 +27,9 @@ use core::hint::select_unpredictable;
 
 use crate::cpu::{Instructions, Processor, Work};
 use crate::entropy::BIT;
+use crate::matchfinder::matches::{Lanes, MatchCache};
 use crate::matchfinder::position::Position;
-use crate::matchfinder::tables::{Lanes, MatchCache, NEAR};
+use crate::matchfinder::tables::NEAR;
 
 use super::ahead::{Ahead, START, UNREACHED, Way, came};
 use super::cost::{EXPLICIT, Last, Model, RESUMED, Step, UNIT, last, last_length};

@@ -1,7 +1,7 @@
 //! A first, cheap parse over matches already found, to seed the cost model and the block splitting.
 
+use crate::matchfinder::matches::MatchCache;
 use crate::matchfinder::position::Position;
-use crate::matchfinder::tables::MatchCache;
 
 use crate::entropy::{BIT, log2};
 

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use crate::Level;
 use crate::bits::BitWriter;
+use crate::matchfinder::matches::MatchCache;
 use crate::matchfinder::position::Position;
-use crate::matchfinder::tables::{Breadth, Effort, MatchCache, TableFinder};
+use crate::matchfinder::tables::{Breadth, Effort, TableFinder};
 
 use super::block::BlockCoder;
 use super::cost::Model;

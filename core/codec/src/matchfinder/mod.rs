@@ -7,6 +7,7 @@
 
 pub(crate) mod lanes;
 pub(crate) mod links;
+pub(crate) mod matches;
 pub(crate) mod position;
 pub(crate) mod tables;
 

@@ -11,8 +11,9 @@ use alloc::vec::Vec;
 use crate::Level;
 use crate::cpu::{Instructions, Processor, Work};
 use crate::entropy::{BIT, log2};
+use crate::matchfinder::matches::{Lanes, MatchCache};
 use crate::matchfinder::position::Position;
-use crate::matchfinder::tables::{Breadth, Effort, Lanes, MatchCache, NEAR, TableFinder};
+use crate::matchfinder::tables::{Breadth, Effort, NEAR, TableFinder};
 
 use super::item::{Item, LONG};
 use super::{END_SYMBOL, MIN_MATCH, SYMBOLS};
