@@ -264,7 +264,9 @@ impl Nodes {
         let end = self.reach + 1;
         let base = way_of(cost_of(self.ways[first]), 0);
         for way in &mut self.ways[first..end] {
-            *way -= if *way == UNREACHED { 0 } else { base };
+            // All open ways pass `first`. A node that none of them passes may be reached for less, but what
+            // it costs no longer matters.
+            *way = way.wrapping_sub(if *way == UNREACHED { 0 } else { base });
         }
         self.ways.copy_within(first..end, 0);
         self.states.copy_within(first..=node, 0);
