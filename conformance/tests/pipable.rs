@@ -1,8 +1,7 @@
 //! Pipable archives: written to files and pipes, read from both.
 
 use crate::support::{Source, both, rules_for};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use wimforge_conformance::compare::assert_same_tree;
 use wimforge_conformance::imaging::{COMPRESSIONS, Compression, Imager, Options};
@@ -346,37 +345,6 @@ fn damage_is_found_in_a_pipe() {
     let _refused = verify(&both).refused_with(55, &["does not come through the pipe"]);
     both.extend(fs::read(source.scratch.join("base.wim")).expect("read"));
     let _verified = verify(&both).ok();
-}
-
-/// The form of early versions, in which owner, group and mode are in a named stream.
-#[test]
-fn unix_data_in_a_stream() {
-    let wimforge = Imager::plain();
-    let source = Source::new(&fixed::everything());
-    for (name, mode) in [("hello", 0o640), ("sub", 0o2751)] {
-        let mode = Permissions::from_mode(mode);
-        fs::set_permissions(source.path.join(name), mode).expect("set the mode");
-    }
-    let modes = |dir: &Path| {
-        let of = |name: &str| {
-            let metadata = fs::metadata(dir.join(name)).expect("stat");
-            (metadata.mode(), metadata.uid(), metadata.gid())
-        };
-        [of("hello"), of("sub"), of("sub/text")]
-    };
-    let expected = modes(&source.path);
-    for layout in ["--not-pipable", "--pipable"] {
-        let wim = source.scratch.join("a.wim");
-        let call = wimforge.call(["capture", "--unix-data=stream", layout]);
-        call.arg(&source.path).arg(&wim).run().ok();
-        let target = source.scratch.join(layout);
-        let call = wimforge.apply(&wim, 1, &target).arg("--unix-data");
-        call.run().ok();
-        assert_eq!(modes(&target), expected);
-        if let Some(wimlib) = Imager::wimlib() {
-            wimlib.verify(&wim).ok();
-        }
-    }
 }
 
 /// `extract -`: parts of what comes, to a directory or to standard output.

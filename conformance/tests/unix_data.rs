@@ -1,6 +1,6 @@
 //! `--unix-data`: what POSIX systems know of files and Windows does not.
 
-use crate::support::both;
+use crate::support::{Source, both};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lgetxattr, llistxattr, lsetxattr, mknodat};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use wimforge_conformance::imaging::Imager;
 use wimforge_conformance::locate;
 use wimforge_conformance::scratch::Scratch;
-use wimforge_conformance::tree::Times;
+use wimforge_conformance::tree::{Times, fixed};
 use wimforge_conformance::view::assert_no_semantic_difference;
 
 /// Owner, group, mode, device number and extended attributes.
@@ -273,6 +273,102 @@ fn in_a_stream() {
                 let _ = fs::remove_dir_all(&target);
             }
             assert!(refused > 10, "{refused}");
+        }
+    }
+}
+
+/// A directory whose files have modes of their own, which any user can give.
+fn with_modes() -> Source {
+    Source::prepared(&fixed::everything(), |dir| {
+        for (name, mode) in [("hello", 0o640), ("sub", 0o2751)] {
+            let mode = Permissions::from_mode(mode);
+            fs::set_permissions(dir.join(name), mode).expect("set the mode");
+        }
+    })
+}
+
+fn owners_and_modes(dir: &Path) -> [(u32, u32, u32); 3] {
+    ["hello", "sub", "sub/text"].map(|name| {
+        let metadata = fs::metadata(dir.join(name)).expect("stat");
+        (metadata.uid(), metadata.gid(), metadata.mode())
+    })
+}
+
+/// Captures with a stream for each file, not compressed.
+fn captured_with_streams(source: &Source, layout: &str) -> PathBuf {
+    let wim = source.scratch.join("a.wim");
+    let call = Imager::plain().call(["capture", "--unix-data=stream", "--compress=none", layout]);
+    call.arg(&source.path).arg(&wim).run().ok();
+    wim
+}
+
+#[test]
+fn in_a_stream_by_any_user() {
+    let wimforge = Imager::plain();
+    let source = with_modes();
+    for layout in ["--not-pipable", "--pipable"] {
+        let wim = captured_with_streams(&source, layout);
+        let target = source.scratch.join(layout);
+        let call = wimforge.apply(&wim, 1, &target).arg("--unix-data");
+        call.run().ok();
+        let expected = owners_and_modes(&source.path);
+        assert_eq!(owners_and_modes(&target), expected, "{layout}");
+        if let Some(wimlib) = Imager::wimlib() {
+            wimlib.verify(&wim).ok();
+        }
+    }
+}
+
+/// A damaged stream is an error, but with `--recover-data` it costs no more than owner and mode.
+#[test]
+fn in_a_damaged_stream() {
+    let wimforge = Imager::plain();
+    let source = with_modes();
+    let hello = fs::metadata(source.path.join("hello")).expect("stat");
+    let stream: Vec<u8> = [0, hello.uid(), hello.gid(), hello.mode()]
+        .iter()
+        .flat_map(|&field| (field as u16).to_le_bytes())
+        .collect();
+    for layout in ["--not-pipable", "--pipable"] {
+        let wim = captured_with_streams(&source, layout);
+        let mut bytes = fs::read(&wim).expect("read");
+        let at = bytes.windows(stream.len()).position(|at| at == stream);
+        // The mode.
+        bytes[at.expect("the stream") + 6] ^= 0x12;
+        fs::write(&wim, &bytes).expect("write");
+        for from in [wim.to_str().expect("UTF-8"), "-"] {
+            if from == "-" && layout != "--pipable" {
+                continue;
+            }
+            let what = format!("{layout} {from}");
+            let apply = |name: &str, more: &[&str]| {
+                let target = source.scratch.join(name);
+                let call = wimforge
+                    .call(["apply", from, "1", "--unix-data"])
+                    .args(more);
+                let run = call.arg(&target).run_fed(&bytes);
+                (run, target)
+            };
+            let (run, _) = apply("refused", &[]);
+            let named = if from == "-" {
+                "owners and modes"
+            } else {
+                "/hello"
+            };
+            let _refused = run.refused_with(28, &[named, "SHA-1"]);
+            let (run, target) = apply("recovered", &["--recover-data"]);
+            let run = run.ok();
+            assert!(run.err().contains(named), "{what}: {run}");
+            let [hello, rest @ ..] = owners_and_modes(&target);
+            let [expected, others @ ..] = owners_and_modes(&source.path);
+            assert_ne!(hello.2, expected.2, "{what}");
+            assert_eq!(rest, others, "{what}");
+            let [found, expected] =
+                [&target, &source.path].map(|dir| fs::read(dir.join("hello")).expect("read"));
+            assert!(found == expected, "{what}");
+            for name in ["refused", "recovered"] {
+                let _ = fs::remove_dir_all(source.scratch.join(name));
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use wimforge_core::apply::{
     stream_piped,
 };
 use wimforge_core::archive::{Archive, PipedArchive};
-use wimforge_core::hash::{Hasher, Sha1};
+use wimforge_core::hash::Sha1;
 use wimforge_core::image::{DentryId, Image, StreamKind};
 use wimforge_core::port::{Sink, Target, WorkerState, Workers};
 use wimforge_core::scan::config::{decode_text, unquote};
@@ -368,10 +368,5 @@ fn write_file(archive: &Archive, hash: &Sha1, out: &mut dyn Sink) -> Result<()> 
     let blob = archive.blobs.find(hash);
     let blob = blob.ok_or_else(|| archive.missing(hash))?;
     let reader = archive.reader(archive.blobs.get(blob))?;
-    let mut hasher = Hasher::new();
-    reader.read_all(&mut WorkerState::default(), &mut |piece| {
-        hasher.update(piece);
-        out.write(piece)
-    })?;
-    hasher.finish().must_be(hash)
+    reader.read_all(&mut WorkerState::default(), &mut |piece| out.write(piece))
 }

@@ -324,7 +324,7 @@ impl<'a> Writer<'a> {
                 .archive
                 .reader(self.archive.blobs.get(self.plan.blobs[index]))?;
             let mut at = 0;
-            reader.read_all(&mut WorkerState::default(), &mut |data| {
+            reader.read(0, size, &mut WorkerState::default(), &mut |data| {
                 match is_sparse {
                     true => write_sparse(&*file, at, data)?,
                     false => file.write_at(at, data)?,

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::data::Writer;
-use super::plan::{OLD_UNIX_SIZE, Plan, decode_old_unix_data};
+use super::plan::Plan;
 use super::{ApplySummary, Restorer, Run, Selected, whole};
-use crate::archive::sweep::Receiver;
+use crate::archive::sweep::{Receiver, hand_over};
 use crate::archive::{Archive, BlobId, PipedArchive, PipedHead, PipedPiece};
 use crate::hash::{Hasher, Sha1};
 use crate::image::{Image, UnixData};
-use crate::port::{Ordered, Phase};
+use crate::port::{Ordered, Phase, WorkerState};
 use crate::{Error, ErrorKind, Result};
 
 /// Blobs up to this size are held whole, in bytes.
@@ -154,7 +154,7 @@ impl Driver<'_, '_, '_, '_> {
             }
             match (index, unix) {
                 (None, None) => self.piped.skip(head)?,
-                (index, Some(unix)) if head.size == OLD_UNIX_SIZE => {
+                (index, Some(unix)) if head.size == UnixData::OLD_SIZE => {
                     self.unix_data(index, unix, head)?;
                 }
                 (None, Some(_)) => self.piped.skip(head)?,
@@ -169,16 +169,21 @@ impl Driver<'_, '_, '_, '_> {
 
     /// UNIX data that is a stream, and perhaps the data of a file too.
     fn unix_data(&mut self, index: Option<usize>, unix: BlobId, head: PipedHead) -> Result<()> {
-        let data = self.piped.whole(head)?;
-        if let Some(found) = decode_old_unix_data(&data) {
+        let pieces = self.pieces(head)?;
+        let (data, damage) = decode(pieces, head, &mut WorkerState::default());
+        let damage = match index {
+            Some(index) => hand_over(self.run.writer, index, &data, head.hash, damage)?,
+            None => damage.or_else(|| Sha1::of(&data).must_be(&head.hash).err()),
+        };
+        if damage.is_none()
+            && let Some(found) = UnixData::decode_old(&data)
+        {
             self.unix_come.insert(unix, found);
         }
-        match index {
-            None => Ok(()),
-            Some(index) => {
-                self.run.writer.whole(index, &data, None)?;
-                self.finished(index, head.size, None)
-            }
+        match (index, damage) {
+            (Some(index), damage) => self.finished(index, head.size, damage),
+            (None, Some(error)) => self.run.to.damaged(error.at("owners and modes")),
+            (None, None) => Ok(()),
         }
     }
 
@@ -201,34 +206,28 @@ impl Driver<'_, '_, '_, '_> {
     }
 
     fn small(&mut self, index: usize, head: PipedHead) -> Result<()> {
-        let mut pieces: Vec<PipedPiece> = Vec::new();
+        let pieces = self.pieces(head)?;
+        self.make_room()?;
+        let receiver = self.run.writer;
+        self.queue.submit(move |state| {
+            let (data, damage) = decode(pieces, head, state);
+            Done::Whole {
+                index,
+                size: head.size,
+                result: hand_over(receiver, index, &data, head.hash, damage),
+            }
+        });
+        Ok(())
+    }
+
+    /// All of a blob that is small enough to be held.
+    fn pieces(&mut self, head: PipedHead) -> Result<Vec<PipedPiece>> {
+        let mut pieces = Vec::new();
         self.piped.pieces(head, &mut |piece| {
             pieces.push(piece);
             Ok(())
         })?;
-        self.make_room()?;
-        let receiver = self.run.writer;
-        self.queue.submit(move |state| {
-            let mut data = Vec::new();
-            let decoded = pieces
-                .into_iter()
-                .try_for_each(|piece| piece.decode(state).map(|piece| data.extend(piece)));
-            let damage = decoded
-                .and_then(|()| Sha1::of(&data).must_be(&head.hash))
-                .err();
-            // What could not be decoded is zeros.
-            data.resize(head.size as usize, 0);
-            let handed = match damage.is_none() || receiver.takes_damaged() {
-                true => receiver.whole(index, &data, damage.as_ref()),
-                false => Ok(()),
-            };
-            Done::Whole {
-                index,
-                size: head.size,
-                result: handed.map(|()| damage),
-            }
-        });
-        Ok(())
+        Ok(pieces)
     }
 
     fn large(&mut self, index: usize, head: PipedHead) -> Result<()> {
@@ -303,7 +302,7 @@ impl Driver<'_, '_, '_, '_> {
     fn finished(&mut self, index: usize, size: u64, damage: Option<Error>) -> Result<()> {
         if let Some(error) = damage {
             self.run.to.damaged(error.at(self.name(index)))?;
-            self.damaged += 1;
+            self.damaged += self.run.plan.files_of_blob(index).len() as u64;
         }
         self.done += 1;
         self.bytes += size;
@@ -311,6 +310,20 @@ impl Driver<'_, '_, '_, '_> {
         self.run.progress(Phase::ExtractData, self.done, files);
         Ok(())
     }
+}
+
+/// The data of a blob, with zeros for what could not be decoded.
+fn decode(
+    pieces: Vec<PipedPiece>,
+    head: PipedHead,
+    state: &mut WorkerState,
+) -> (Vec<u8>, Option<Error>) {
+    let mut data = Vec::new();
+    let decoded = pieces
+        .into_iter()
+        .try_for_each(|piece| piece.decode(state).map(|piece| data.extend(piece)));
+    data.resize(head.size as usize, 0);
+    (data, decoded.err())
 }
 
 fn take_part(open: &mut Option<Open>, data: Result<Vec<u8>>, handed: Result<()>) -> Result<()> {

@@ -7,17 +7,12 @@ use super::names::{Name, Paths};
 use super::{Restorer, Selected};
 use crate::archive::{Archive, BlobId, Place};
 use crate::hash::Sha1;
-use crate::image::items::UNIX_DATA;
+use crate::image::items::{OLD_UNIX_STREAM, UNIX_DATA};
 use crate::image::{
     FileAttributes, Image, Inode, InodeId, MAX_REPARSE_DATA, SecurityId, StreamKind, UnixData,
 };
 use crate::port::{Event, WorkerState};
 use crate::{Result, text};
-
-/// The stream in which old versions of wimlib stored owner, group and mode.
-const OLD_UNIX_STREAM: &[u8] = b"$$__wimlib_UNIX_data";
-/// Its size in bytes.
-pub(super) const OLD_UNIX_SIZE: u64 = 8;
 
 /// The number of a file in [`Plan::files`].
 pub(super) type FileNumber = u32;
@@ -225,7 +220,7 @@ impl Planner<'_, '_> {
             if inode.attributes.is_directory() {
                 self.note(inode);
                 let id = self.plan.image.dentry(dentry).inode;
-                self.old_unix_data(id)?;
+                self.old_unix_data(id, name)?;
                 self.plan.directories.push(name);
                 stack.extend(self.plan.image.children(dentry).iter().rev());
             } else {
@@ -307,7 +302,7 @@ impl Planner<'_, '_> {
         let image = self.plan.image;
         let inode = image.inode(id);
         self.note(inode);
-        self.old_unix_data(id)?;
+        self.old_unix_data(id, name)?;
         if inode.attributes.contains(FileAttributes::ENCRYPTED) {
             self.left_out.encrypted += 1;
             return Ok(Decision::Leave);
@@ -372,7 +367,7 @@ impl Planner<'_, '_> {
     }
 
     /// Reads UNIX data that is stored in the old way.
-    fn old_unix_data(&mut self, id: InodeId) -> Result<()> {
+    fn old_unix_data(&mut self, id: InodeId, name: Name) -> Result<()> {
         let image = self.plan.image;
         let inode = image.inode(id);
         if !self.to.options.unix_data || image.item(inode, UNIX_DATA).is_some() {
@@ -391,7 +386,13 @@ impl Planner<'_, '_> {
             return Ok(());
         }
         if !self.old_unix_seen.contains_key(&blob) {
-            let unix = read_old_unix_data(self.archive, blob)?;
+            let unix = match read_old_unix_data(self.archive, blob) {
+                Ok(unix) => unix,
+                Err(error) => {
+                    self.to.damaged(error.at(self.show(name)))?;
+                    None
+                }
+            };
             self.old_unix_seen.insert(blob, unix);
         }
         if let Some(&Some(unix)) = self.old_unix_seen.get(&blob) {
@@ -451,7 +452,7 @@ impl Planner<'_, '_> {
 /// UNIX data that is a stream of an archive with random access.
 fn read_old_unix_data(archive: &Archive, blob: BlobId) -> Result<Option<UnixData>> {
     let blob = archive.blobs.get(blob);
-    if blob.size != OLD_UNIX_SIZE {
+    if blob.size != UnixData::OLD_SIZE {
         return Ok(None);
     }
     let mut data = Vec::new();
@@ -461,18 +462,5 @@ fn read_old_unix_data(archive: &Archive, blob: BlobId) -> Result<Option<UnixData
             data.extend_from_slice(piece);
             Ok(())
         })?;
-    Ok(decode_old_unix_data(&data))
-}
-
-/// Version 0, owner, group and mode, 2 bytes each; nothing if it is something else.
-pub(super) fn decode_old_unix_data(data: &[u8]) -> Option<UnixData> {
-    let data: &[u8; OLD_UNIX_SIZE as usize] = data.try_into().ok()?;
-    let field =
-        |index: usize| u32::from(u16::from_le_bytes([data[2 * index], data[2 * index + 1]]));
-    (field(0) == 0).then(|| UnixData {
-        uid: field(1),
-        gid: field(2),
-        mode: field(3),
-        rdev: 0,
-    })
+    Ok(UnixData::decode_old(&data))
 }

@@ -46,7 +46,7 @@ pub fn stream_piped(
             decode(piped, head, &mut |piece| out.write(piece))?;
             rest = after;
         } else {
-            bytes_held += head.size;
+            bytes_held = head.size.saturating_add(bytes_held);
             if bytes_held > HELD {
                 return Err(Error::new(
                     ErrorKind::Unsupported,

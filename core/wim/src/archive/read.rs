@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::blobs::{Blob, Place};
 use super::chunks::{ChunkMap, Chunks};
 use super::open::Archive;
+use crate::hash::{Hasher, Sha1};
 use crate::port::{Storage, WorkerState};
 use crate::{Error, ErrorKind, Result};
 
@@ -15,6 +16,7 @@ pub struct BlobReader<'a> {
     /// Where the blob begins in the data of its resource.
     offset: u64,
     size: u64,
+    hash: Sha1,
 }
 
 impl Archive {
@@ -29,6 +31,7 @@ impl Archive {
                 chunks: Chunks::Shared(Arc::new(self.load_chunks(blob)?)),
                 offset: 0,
                 size: blob.size,
+                hash: blob.hash,
             }),
             Place::Solid { solid, offset } => {
                 let solid = &self.blobs.solids[solid as usize];
@@ -37,6 +40,7 @@ impl Archive {
                     chunks: Chunks::Borrowed(&solid.chunks),
                     offset,
                     size: blob.size,
+                    hash: blob.hash,
                 })
             }
             Place::Claimed | Place::Elsewhere | Place::Lost => Err(self.missing(&blob.hash)),
@@ -97,16 +101,21 @@ impl BlobReader<'_> {
             .read(self.storage, self.offset + offset, size, state, out)
     }
 
-    /// Reads all of it, in pieces given to `out`.
+    /// Reads all of it, in pieces given to `out`, and then compares it with its hash.
     ///
     /// # Errors
-    /// As [`BlobReader::read`].
+    /// As [`BlobReader::read`]; [`ErrorKind::HashMismatch`].
     pub fn read_all(
         &self,
         state: &mut WorkerState,
         out: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        self.read(0, self.size, state, out)
+        let mut hasher = Hasher::new();
+        self.read(0, self.size, state, &mut |piece| {
+            hasher.update(piece);
+            out(piece)
+        })?;
+        hasher.finish().must_be(&self.hash)
     }
 }
 

@@ -21,6 +21,9 @@ pub const UNIX_DATA: u32 = 0x337D_D873;
 /// Tag of the older form of Linux extended attributes.
 pub const OLD_XATTRS: u32 = 0x337D_D874;
 
+/// Name of the stream in which early versions of wimlib stored UNIX data.
+pub const OLD_UNIX_STREAM: &[u8] = b"$$__wimlib_UNIX_data";
+
 /// Owner, group, mode and device of a POSIX file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct UnixData {
@@ -61,6 +64,36 @@ impl UnixData {
             gid: field(1)?,
             mode: field(2)?,
             rdev: field(3)?,
+        })
+    }
+
+    /// Bytes of [`OLD_UNIX_STREAM`].
+    pub const OLD_SIZE: u64 = 8;
+
+    /// The bytes of [`OLD_UNIX_STREAM`]: 0, owner, group and mode, 2 bytes each. `None` if owner or group
+    /// do not fit.
+    #[must_use]
+    pub fn encode_old(&self) -> Option<[u8; Self::OLD_SIZE as usize]> {
+        let (uid, gid) = (u16::try_from(self.uid), u16::try_from(self.gid));
+        let fields = [0, uid.ok()?, gid.ok()?, self.mode as u16];
+        let mut out = [0; Self::OLD_SIZE as usize];
+        for (slot, field) in out.chunks_exact_mut(2).zip(fields) {
+            slot.copy_from_slice(&field.to_le_bytes());
+        }
+        Some(out)
+    }
+
+    /// From the bytes of [`OLD_UNIX_STREAM`].
+    #[must_use]
+    pub fn decode_old(data: &[u8]) -> Option<Self> {
+        let data: &[u8; Self::OLD_SIZE as usize] = data.try_into().ok()?;
+        let field =
+            |index: usize| u32::from(u16::from_le_bytes([data[2 * index], data[2 * index + 1]]));
+        (field(0) == 0).then(|| Self {
+            uid: field(1),
+            gid: field(2),
+            mode: field(3),
+            rdev: 0,
         })
     }
 

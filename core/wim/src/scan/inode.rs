@@ -1,7 +1,7 @@
 //! Entries of a source become files of the image.
 
 use super::links::{StoredLink, store_link};
-use super::scanned::{Origin, UNIX_DATA_STREAM, UnixDataForm};
+use super::scanned::{Origin, UnixDataForm};
 use super::walk::{Scanner, SourceWalk};
 use crate::Result;
 use crate::hash::Sha1;
@@ -108,7 +108,7 @@ impl Scanner<'_> {
         let is_special = matches!(entry.kind, Kind::Special);
         if let (UnixDataForm::Stream, Some(unix)) = (self.options.unix_data, &entry.unix)
             && !is_special
-            && old_unix_data(unix).is_none()
+            && unix.encode_old().is_none()
         {
             let what = format!(
                 "owner {} or group {} does not fit the 16 bits of --unix-data=stream; it is stored \
@@ -326,8 +326,8 @@ impl Scanner<'_> {
             }
             // That there may be none was said when the entry was met.
             (UnixDataForm::Stream, Some(unix)) => {
-                if let Some(data) = old_unix_data(unix) {
-                    let name = self.scanned.image.add_name(UNIX_DATA_STREAM.as_bytes())?;
+                if let Some(data) = unix.encode_old() {
+                    let name = self.scanned.image.add_name(items::OLD_UNIX_STREAM)?;
                     self.push_inline(&mut streams, StreamKind::Named, name, &data)?;
                 }
             }
@@ -361,20 +361,4 @@ impl Scanner<'_> {
             items::push_item(stored, items::XATTRS, &items::encode_xattrs(&extra.xattrs));
         }
     }
-}
-
-/// The 8 bytes of [`UnixDataForm::Stream`]: version 0, owner, group, mode.
-fn old_unix_data(unix: &crate::image::UnixData) -> Option<Vec<u8>> {
-    let fields = [
-        0,
-        u16::try_from(unix.uid).ok()?,
-        u16::try_from(unix.gid).ok()?,
-        unix.mode as u16,
-    ];
-    Some(
-        fields
-            .iter()
-            .flat_map(|field| field.to_le_bytes())
-            .collect(),
-    )
 }

@@ -18,6 +18,6 @@ pub use config::CaptureConfig;
 pub use edit::{Depth, Missing};
 pub use links::OutsideLinks;
 pub use overlay::Overlay;
-pub use scanned::{Origin, Pending, ScanOptions, Scanned, UNIX_DATA_STREAM, UnixDataForm};
+pub use scanned::{Origin, Pending, ScanOptions, Scanned, UnixDataForm};
 pub use template::{Template, Unchanged};
 pub use walk::Scanner;

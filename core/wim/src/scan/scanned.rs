@@ -21,9 +21,6 @@ pub enum UnixDataForm {
     Stream,
 }
 
-/// Name of the stream of [`UnixDataForm::Stream`].
-pub const UNIX_DATA_STREAM: &str = "$$__wimlib_UNIX_data";
-
 /// How sources are scanned.
 #[derive(Clone, Debug, Default)]
 pub struct ScanOptions {

@@ -60,7 +60,9 @@ impl Transfer<'_> {
         let from = self.from;
         self.wanted
             .retain(|&id| pool.find(&from.blobs.get(id).hash).is_none());
-        self.wanted.sort_unstable_by_key(|&id| place_key(from, id));
+        // By number too, for hostile archives have several blobs in one place.
+        self.wanted
+            .sort_unstable_by_key(|&id| (place_key(from, id), id));
         self.wanted.dedup();
         if options.solid.is_none() && options.compression != from.header().compression {
             // Other compression was asked for, and nothing about solid resources.

@@ -169,7 +169,7 @@ pub(super) fn run_batch(
 }
 
 /// Checks the hash of a whole blob and hands it over.
-pub(super) fn hand_over(
+pub(crate) fn hand_over(
     receiver: &dyn Receiver,
     index: usize,
     data: &[u8],

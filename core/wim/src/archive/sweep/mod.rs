@@ -21,6 +21,7 @@ mod large;
 
 use std::collections::HashMap;
 
+pub(crate) use self::jobs::hand_over;
 use self::jobs::{Done, run_batch};
 use self::large::Stream;
 use super::blobs::{Blob, BlobId, Place};

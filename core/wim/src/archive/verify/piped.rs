@@ -76,12 +76,8 @@ fn check(piped: &mut PipedArchive<'_>, head: PipedHead) -> Result<Option<Error>>
         }
         Ok(())
     })?;
-    let hash = hasher.finish();
-    if wrong.is_none() && hash != head.hash {
-        let what = format!("blob {} has SHA-1 {hash}", head.hash);
-        wrong = Some(Error::new(ErrorKind::HashMismatch, what));
-    }
-    Ok(wrong)
+    let named = |error: Error| error.at(format_args!("blob {}", head.hash));
+    Ok(wrong.or_else(|| hasher.finish().must_be(&head.hash).err().map(named)))
 }
 
 /// A problem of all files that have this data.
