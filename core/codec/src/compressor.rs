@@ -77,13 +77,13 @@ impl Compressor {
         }
     }
 
-    /// Bytes of working memory that a compressor with these parameters allocates.
+    /// Bytes of working memory that a compressor with these parameters allocates at most.
     #[must_use]
     pub fn memory(format: Format, chunk_size: u32, level: Level) -> u64 {
         match format {
             Format::Xpress => xpress::memory(chunk_size, level),
             Format::Lzx => lzx::memory(chunk_size, level),
-            Format::Lzms => lzms::memory(chunk_size, level),
+            Format::Lzms => lzms::memory(chunk_size),
         }
     }
 }

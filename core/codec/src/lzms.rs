@@ -49,6 +49,7 @@ mod items;
 mod parse;
 pub(crate) mod prefetch;
 mod range_coder;
+mod room;
 mod segments;
 mod slots;
 mod state;

@@ -31,6 +31,11 @@ impl CodeBuilder {
         }
     }
 
+    /// Bytes that [`CodeBuilder::new`] allocates.
+    pub(crate) fn memory(symbols: usize) -> usize {
+        symbols * (size_of::<u64>() + size_of::<u32>())
+    }
+
     /// Sets `lengths` to those of a complete prefix code for the symbols that have a frequency, none
     /// longer than `limit`. If no symbol has one, the code is empty; if only one has, an unused
     /// neighbour gets the second one-bit codeword, since an incomplete code is not allowed.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     encode::{Model, Writer},
     parse::{Effort, Parser, Passing},
+    room::make_room,
     segments::Segments,
     tree::TreeFinder,
     x86::{Direction, X86Filter},
@@ -49,9 +50,10 @@ impl Compressor {
             return None;
         }
         let mut data = core::mem::take(&mut self.data);
-        data.clear();
-        data.extend_from_slice(input);
-        let size = self.filter_and_pack(&mut data, output, &|| false);
+        make_room(&mut data, input.len());
+        let copy = &mut data[..input.len()];
+        copy.copy_from_slice(input);
+        let size = self.filter_and_pack(copy, output, &|| false);
         self.data = data;
         size
     }
@@ -177,20 +179,19 @@ fn looks_random(data: &[u8]) -> bool {
     squares < flat + flat / 50 + total && repeats * 512 < total
 }
 
-/// Bytes of working memory of a compressor for full chunks.
+/// Bytes that a [`Compressor`] allocates for full chunks.
 #[must_use]
-pub fn memory(chunk_size: u32, level: Level) -> u64 {
-    let _ = level;
-    // The filtered copy (not if it is compressed in place), the match finder (the last chunk may be a
-    // small one), and tables that do not depend on the size.
-    let size = u64::from(chunk_size);
-    let trees = TreeFinder::memory(size.min(MAX_IN_TREES as u64));
-    let segments = if chunk_size as usize > MAX_IN_TREES {
-        Segments::memory(chunk_size as usize)
+pub fn memory(chunk_size: u32) -> u64 {
+    // The filtered copy is not made of what is compressed in place. The last chunk may be a small one.
+    let size = chunk_size as usize;
+    let segments = if size > MAX_IN_TREES {
+        Segments::memory(size)
     } else {
         0
     };
-    size + trees + segments + (3 << 20)
+    let (trees, parser) = (TreeFinder::memory(size.min(MAX_IN_TREES)), Parser::memory());
+    let own = size_of::<Compressor>() + X86Filter::memory() + Model::memory();
+    (own + size + trees + segments + parser) as u64
 }
 
 #[cfg(test)]

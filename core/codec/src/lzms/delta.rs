@@ -27,7 +27,7 @@ pub(super) struct DeltaMatch {
 /// As many as a place has bits.
 const TABLE_BITS: u32 = u16::BITS;
 /// Spans of 1 to 32 bytes; longer ones are rare.
-const SPANS: u32 = 6;
+pub(super) const SPANS: u32 = 6;
 const LONGEST_SPAN: usize = 1 << (SPANS - 1);
 /// Spans that are computed together, some for nothing.
 const ROOM: usize = 8;
@@ -102,6 +102,11 @@ impl DeltaFinder {
             differences: [0; ROOM],
             places: [0; ROOM],
         }
+    }
+
+    /// Bytes that [`DeltaFinder::new`] allocates.
+    pub(super) fn memory() -> usize {
+        size_of::<u64>() << TABLE_BITS
     }
 
     /// Starts a chunk of `size` bytes.

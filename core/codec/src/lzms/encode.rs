@@ -47,6 +47,11 @@ impl Model {
         }
     }
 
+    /// Bytes that [`Model::new`] allocates.
+    pub(super) fn memory() -> usize {
+        size_of::<Codes>()
+    }
+
     /// The state at the start of a chunk of `size` bytes (at least 3).
     pub(super) fn reset(&mut self, size: usize) {
         let offsets = offset_slots(size);

@@ -17,6 +17,7 @@ use core::ops::Range;
 
 use super::{
     prefetch::prefetch,
+    room::make_room,
     tree::{Match, common},
 };
 
@@ -28,6 +29,13 @@ struct Kind {
     share: u32,
     /// Log2 of entries in a bucket.
     ways: u32,
+}
+
+impl Kind {
+    /// Log2 of entries for chunks of `size` bytes.
+    const fn bits(self, size: usize) -> u32 {
+        size.ilog2() - self.share
+    }
 }
 
 /// Tables for hashes of [`SHORTEST`], 12 and 24 bytes.
@@ -79,17 +87,20 @@ impl FarTables {
     }
 
     /// Bytes of memory for chunks of `size` bytes.
-    pub(super) fn memory(size: u64) -> u64 {
-        KINDS.iter().map(|kind| (size >> kind.share) * 4).sum()
+    pub(super) fn memory(size: usize) -> usize {
+        KINDS
+            .iter()
+            .map(|kind| size_of::<u32>() << kind.bits(size))
+            .sum()
     }
 
     /// Starts a chunk of `size` bytes.
     pub(super) fn begin(&mut self, size: usize) {
         for ((table, bits), kind) in self.tables.iter_mut().zip(&mut self.bits).zip(KINDS) {
-            *bits = size.ilog2() - kind.share;
+            *bits = kind.bits(size);
             let entries = 1 << *bits;
             if table.len() < entries {
-                *table = alloc::vec![0; entries];
+                make_room(table, entries);
             } else {
                 table[..entries].fill(0);
             }

@@ -23,6 +23,7 @@ use alloc::vec::Vec;
 use super::{
     parse::GivenUp,
     prefetch::prefetch,
+    room::make_room,
     suffix_array::{suffix_array, work_size},
     tree::{Match, common},
 };
@@ -107,14 +108,8 @@ impl Intervals {
     pub(super) fn build(&mut self, text: &[u8], stop: &dyn Fn() -> bool) -> Result<(), GivenUp> {
         let gap = gap(text.len(), self.room);
         let size = gap + text.len();
-        if self.nodes.len() < size {
-            self.nodes = Vec::new();
-            self.nodes.resize(size, 0);
-        }
-        if self.starts.len() < work_size(text.len()) {
-            self.starts = Vec::new();
-            self.starts.resize(work_size(text.len()), 0);
-        }
+        make_room(&mut self.nodes, size);
+        make_room(&mut self.starts, work_size(text.len()));
         self.announced = [ROOT; RING];
         let array = &mut self.nodes[..size];
         suffix_array(text, &mut array[gap..], &mut self.starts, stop)?;

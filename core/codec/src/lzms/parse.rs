@@ -27,14 +27,14 @@ mod nodes;
 use alloc::vec::Vec;
 
 use super::{
-    cost::Costs,
-    delta::{DeltaFinder, DeltaMatch},
+    cost::{Costs, MAX_COSTED},
+    delta::{DeltaFinder, DeltaMatch, SPANS},
     encode::{Model, Writer},
     items::Item,
     range_coder::Full,
     tree::{Finder, Match},
 };
-use nodes::{INTERVAL, Nodes};
+use nodes::{INTERVAL, Nodes, VISITED};
 
 /// How hard to try.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +82,9 @@ pub(super) struct Parser {
     path: Vec<Item>,
 }
 
+/// Room for the matches of one position, which are of different lengths below [`MAX_COSTED`].
+const MATCHES: usize = MAX_COSTED;
+
 /// How many positions later to look for what is settled: sooner at the start of a chunk, where costs
 /// change fastest.
 fn interval(at: usize) -> usize {
@@ -94,11 +97,20 @@ impl Parser {
             effort,
             costs: Costs::new(),
             nodes: Nodes::new(),
-            matches: Vec::new(),
+            matches: Vec::with_capacity(MATCHES),
             delta: DeltaFinder::new(),
-            delta_matches: Vec::new(),
-            path: Vec::new(),
+            delta_matches: Vec::with_capacity(SPANS as usize),
+            path: Vec::with_capacity(VISITED),
         }
+    }
+
+    /// Bytes that [`Parser::new`] allocates.
+    pub(super) fn memory() -> usize {
+        Nodes::memory()
+            + DeltaFinder::memory()
+            + size_of::<Match>() * MATCHES
+            + size_of::<DeltaMatch>() * SPANS as usize
+            + size_of::<Item>() * VISITED
     }
 
     /// Parses and writes a whole chunk.

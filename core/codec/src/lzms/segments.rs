@@ -74,14 +74,14 @@ impl Segments {
     }
 
     /// Bytes of memory for chunks of `size` bytes.
-    pub(super) fn memory(size: usize) -> u64 {
+    pub(super) fn memory(size: usize) -> usize {
         let Cut { length, overlap } = Cut::new(size, MAX_TEXT);
         let far = if length < size {
-            FarTables::memory(size as u64)
+            FarTables::memory(size)
         } else {
             0
         };
-        Intervals::memory(length + overlap + MAX_SHARED) as u64 + far
+        Intervals::memory(size.min(length + overlap + MAX_SHARED)) + far
     }
 
     /// Starts a chunk of `size` bytes. The search asks `stop` now and then.

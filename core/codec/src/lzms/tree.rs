@@ -14,6 +14,7 @@ use alloc::{vec, vec::Vec};
 use super::{
     descend::{Descent, descend},
     prefetch::prefetch,
+    room::make_room,
 };
 
 /// A match: `length` bytes equal those `offset` before.
@@ -69,6 +70,14 @@ const MAX_ROOT_BITS: u32 = 18;
 /// Windows from which on as many roots as there may be pay.
 const LARGE_WINDOW: usize = 1 << 18;
 
+const fn root_bits(window: usize) -> u32 {
+    if window < LARGE_WINDOW {
+        NEAR_ROOT_BITS
+    } else {
+        MAX_ROOT_BITS
+    }
+}
+
 impl TreeFinder {
     pub(super) fn new(depth: u32, nice: usize) -> Self {
         Self {
@@ -87,8 +96,10 @@ impl TreeFinder {
     }
 
     /// Bytes of memory for chunks of `size` bytes.
-    pub(super) fn memory(size: u64) -> u64 {
-        size * 8 + (4 << MAX_ROOT_BITS)
+    pub(super) fn memory(size: usize) -> usize {
+        let window = size.next_power_of_two();
+        let entries = (1 << 16) + (1 << TRIPLE_BITS) + (1 << root_bits(window)) + 2 * window;
+        size_of::<u32>() * entries
     }
 
     /// Starts a chunk of `size` bytes.
@@ -105,17 +116,9 @@ impl TreeFinder {
         };
         self.size = size;
         self.window = (size as usize).next_power_of_two();
-        if self.children.len() < 2 * self.window {
-            self.children.resize(2 * self.window, 0);
-        }
-        self.root_bits = if self.window < LARGE_WINDOW {
-            NEAR_ROOT_BITS
-        } else {
-            MAX_ROOT_BITS
-        };
-        if self.roots.len() < 1 << self.root_bits {
-            self.roots.resize(1 << self.root_bits, 0);
-        }
+        make_room(&mut self.children, 2 * self.window);
+        self.root_bits = root_bits(self.window);
+        make_room(&mut self.roots, 1 << self.root_bits);
     }
 
     /// Announces the entries of the tables that will be wanted, and what the nearer roots point to.

@@ -19,6 +19,8 @@ pub(super) enum Direction {
 
 /// Bytes at the end in which no instruction may begin; also the least size that is worth a look.
 const TAIL: usize = 16;
+/// Targets that are told apart.
+const TARGETS: usize = 1 << 16;
 /// How far back a target may have been met.
 const MEMORY: u32 = 65_535;
 /// A call's reach from the last sign of code, and that of all other instructions.
@@ -48,6 +50,11 @@ impl X86Filter {
         }
     }
 
+    /// Bytes that the first chunk makes a filter allocate.
+    pub(super) fn memory() -> usize {
+        size_of::<u32>() * TARGETS
+    }
+
     /// Translates the operands of a whole chunk in place.
     pub(super) fn run(&mut self, data: &mut [u8], direction: Direction) {
         if data.len() <= TAIL + 1 {
@@ -61,7 +68,7 @@ impl X86Filter {
                 .is_none()
         {
             self.seen.clear();
-            self.seen.resize(1 << 16, 0);
+            self.seen.resize(TARGETS, 0);
             self.epoch = 0;
         }
         // The first chunk, too, must find everything in `seen` too old.

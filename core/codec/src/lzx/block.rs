@@ -82,6 +82,14 @@ impl BlockCoder {
         }
     }
 
+    /// Bytes that [`BlockCoder::new`] allocates.
+    pub(super) fn memory() -> usize {
+        CodeBuilder::memory(MAX_MAIN)
+            + size_of::<[Field; MAIN_TABLE]>()
+            + size_of::<[Field; LENGTHS]>()
+            + size_of::<u32>() * MAX_MAIN
+    }
+
     /// Begins a chunk.
     pub(super) fn start(&mut self) {
         self.old = Lengths::ZERO;

@@ -54,14 +54,21 @@ const NARROW: u32 = 1 << 16;
 #[must_use]
 pub fn memory(chunk_size: u32, level: Level) -> u64 {
     let size = chunk_size as usize;
-    let parser = if level.0 < FIRST_THOROUGH {
-        8 * size + LazyParser::<u32>::memory() + Splitter::memory(Grain::COARSE)
-    } else if chunk_size <= NARROW {
-        Narrow::memory(size)
-    } else {
-        Wide::memory(size) + Narrow::memory(NARROW as usize)
+    let is_narrow = chunk_size <= NARROW;
+    let parser = match (level.0 < FIRST_THOROUGH, is_narrow) {
+        (true, true) => lazy::<u16>(size),
+        (true, false) => lazy::<u32>(size),
+        (false, true) => Narrow::memory(size),
+        (false, false) => Wide::memory(size) + Narrow::memory(NARROW as usize),
     };
-    (size_of::<Compressor>() + size + PADDING + parser) as u64
+    let window = if is_narrow { u16::WINDOW } else { u32::WINDOW };
+    (size_of::<Compressor>() + window + BlockCoder::memory() + parser) as u64
+}
+
+/// Bytes for lazy parsing.
+fn lazy<P: Position>(size: usize) -> usize {
+    let tokens = size_of::<Token>() * size.min(MAX_BLOCK);
+    LazyParser::<P>::memory() + tokens + Splitter::memory(Grain::COARSE)
 }
 
 impl Compressor {

@@ -99,8 +99,9 @@ impl<P: Position> LazyParser<P> {
         }
     }
 
+    /// Bytes of a parser and what it allocates.
     pub(super) fn memory() -> usize {
-        Linker::<P>::memory()
+        size_of::<Self>() + Linker::<P>::memory()
     }
 
     /// Begins a chunk of `size` bytes.

@@ -91,7 +91,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         }
     }
 
-    /// Bytes that [`Thorough::new`] allocates.
+    /// Bytes of a parser and what it allocates.
     pub(super) fn memory(size: usize) -> usize {
         let segment = size.min(SEGMENT);
         size_of::<Self>()

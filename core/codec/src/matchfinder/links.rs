@@ -60,7 +60,7 @@ impl<P: Position> Linker<P> {
 
     /// Bytes that [`Linker::new`] allocates.
     pub(crate) fn memory() -> usize {
-        size_of::<P>() * (2 * HEADS + P::WINDOW + BLOCK)
+        size_of::<P>() * (2 * HEADS + BLOCK) + size_of::<P::Links>()
     }
 
     /// Forgets everything; the next window has `size` bytes.

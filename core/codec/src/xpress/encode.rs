@@ -47,7 +47,9 @@ pub fn memory(chunk_size: u32, level: Level) -> u64 {
     } else {
         OptimalParser::memory(size)
     };
-    (size_of::<Compressor>() + u16::WINDOW + 8 * size + 12 * SYMBOLS + parser) as u64
+    let items = size_of::<Item>() * size;
+    let own = size_of::<Compressor>() + u16::WINDOW + items + CodeBuilder::memory(SYMBOLS);
+    (own + parser) as u64
 }
 
 impl Compressor {

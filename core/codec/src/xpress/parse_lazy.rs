@@ -31,8 +31,9 @@ impl LazyParser {
         }
     }
 
+    /// Bytes of a parser and what it allocates.
     pub(super) fn memory() -> usize {
-        Linker::<u16>::memory()
+        size_of::<Self>() + Linker::<u16>::memory()
     }
 
     /// Parses the chunk and counts its symbols.

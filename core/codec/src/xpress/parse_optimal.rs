@@ -134,11 +134,12 @@ impl OptimalParser {
         }
     }
 
+    /// Bytes of a parser and what it allocates.
     pub(super) fn memory(size: usize) -> usize {
-        TableFinder::<u16, { 1 << 14 }>::memory(size)
+        size_of::<Self>()
+            + TableFinder::<u16, { 1 << 14 }>::memory(size)
             + MatchCache::<u16>::memory(size)
-            + 8 * size
-            + 4 * (NEAR + 1)
+            + size_of::<u32>() * (size + NEAR + 1 + size)
     }
 
     /// Parses the chunk and counts its symbols.

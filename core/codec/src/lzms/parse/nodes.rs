@@ -22,6 +22,10 @@ use super::{
 pub(super) const INTERVAL: usize = 256;
 /// Positions that may be unsettled.
 const WINDOW: usize = 4096;
+/// Positions that may be looked at, and so the most items on a way.
+pub(super) const VISITED: usize = WINDOW + INTERVAL + 1;
+/// Positions that may be reached.
+const NODES: usize = WINDOW + INTERVAL + 2 * MAX_COSTED + 8;
 /// Explicit sources remembered, the latest ones; a power of two.
 const SOURCES: usize = 1 << 17;
 /// Composite items remembered, likewise.
@@ -94,18 +98,24 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) fn new() -> Self {
-        let nodes = WINDOW + INTERVAL + 2 * MAX_COSTED + 8;
-        let visited = WINDOW + INTERVAL + 1;
         Self {
-            ways: vec![UNREACHED; nodes],
-            states: vec![State::of(&Model::new()); visited],
-            marks: vec![false; nodes],
+            ways: vec![UNREACHED; NODES],
+            states: vec![State::of(&Model::new()); VISITED],
+            marks: vec![false; NODES],
             reach: 0,
             sources: vec![0; SOURCES],
             composites: vec![Composite::default(); COMPOSITES],
             next: Counters::default(),
-            counters: vec![Counters::default(); visited],
+            counters: vec![Counters::default(); VISITED],
         }
+    }
+
+    /// Bytes that [`Nodes::new`] allocates.
+    pub(super) fn memory() -> usize {
+        let node = size_of::<Way>() + size_of::<bool>();
+        let visited = size_of::<State>() + size_of::<Counters>();
+        let sources = size_of::<u32>() * SOURCES + size_of::<Composite>() * COMPOSITES;
+        node * NODES + visited * VISITED + sources
     }
 
     /// Forgets all nodes.
