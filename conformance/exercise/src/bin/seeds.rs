@@ -81,8 +81,10 @@ impl Seeds {
                     let seed = [&[size], &head[..3], &out[..length]].concat();
                     self.put(name, &format!("{what}.{level}"), &seed);
                 }
-                let seed = [&[number, 0, 50], data].concat();
-                self.put("round_trip", &format!("{name}.{what}"), &seed);
+                for (level, growth, how) in [(50, 0, ""), (20, 0x26, ".grown")] {
+                    let seed = [&[number, 2, level, growth], data].concat();
+                    self.put("round_trip", &format!("{name}.{what}{how}"), &seed);
+                }
             }
             let mut out = Vec::new();
             lznt1::compress(data, &mut out);
