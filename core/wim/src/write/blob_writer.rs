@@ -29,8 +29,24 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
+    pub fn all(buffer: &Arc<Buffer>) -> Self {
+        Self {
+            buffer: Arc::clone(buffer),
+            range: 0..buffer.len(),
+        }
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.range.clone()]
+    }
+
+    /// Its chunks.
+    pub fn cut(&self, chunk_size: u32) -> impl Iterator<Item = Slice> {
+        let (size, end) = (chunk_size as usize, self.range.end);
+        self.range.clone().step_by(size).map(move |start| Slice {
+            buffer: Arc::clone(&self.buffer),
+            range: start..(start + size).min(end),
+        })
     }
 }
 

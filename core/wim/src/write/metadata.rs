@@ -197,12 +197,8 @@ impl InOrder<'_, '_> {
         let buffer = Arc::new(Buffer::from(std::mem::replace(&mut self.batch, next)));
         let (format, chunk_size, level) = self.packing;
         self.queue.submit(move |state| {
-            let step = chunk_size as usize;
-            let slices = (0..buffer.len()).step_by(step).map(|start| Slice {
-                buffer: Arc::clone(&buffer),
-                range: start..(start + step).min(buffer.len()),
-            });
-            compress_chunks(state, format, chunk_size, level, slices.collect())
+            let chunks = Slice::all(&buffer).cut(chunk_size).collect();
+            compress_chunks(state, format, chunk_size, level, chunks)
         });
     }
 

@@ -154,6 +154,10 @@ fn varied() -> MemorySource {
     let hard: Vec<u8> = (0..9 << 20)
         .map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ (i >> 3) as u8)
         .collect();
+    // Held whole in several buffers: what does not compress, and what does so late.
+    let late = [&hard[1..1 << 20], &text(1 << 20)].concat();
+    source.file("held/hard", hard[1..2 << 20].to_vec());
+    source.file("held/late", late);
     source.file("large/hard", hard);
     source.file("copy", text(32769));
     source.hard_link("copy", "text/link");
@@ -284,6 +288,8 @@ fn troubled_files_end_the_capture_or_are_left_out() {
     for (trouble, kind, size) in [
         (Trouble::Unreadable, ErrorKind::Open, 1000),
         (Trouble::Shrunk(10), ErrorKind::Changed, 1000),
+        (Trouble::Unreadable, ErrorKind::Open, 2 << 20),
+        (Trouble::Shrunk(1_000_000), ErrorKind::Changed, 2 << 20),
         (Trouble::Unreadable, ErrorKind::Open, 9 << 20),
         (Trouble::Shrunk(9_000_000), ErrorKind::Changed, 9 << 20),
     ] {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use wimforge_codec::{Compressor, Format, Level};
 
 use super::super::blob_writer::{PackedChunk, Slice};
-use super::super::buffers::Buffer;
+use super::super::buffers::{Buffer, Buffers};
 use super::super::load::Loader;
 use super::super::plan::Item;
-use crate::hash::Sha1;
+use crate::hash::{Hasher, Sha1};
 use crate::port::{Observer, RemoteJob, WorkerState};
 use crate::{Error, ErrorKind, Result};
 
@@ -20,6 +20,8 @@ pub(super) enum Done {
         buffer: Arc<Buffer>,
         loaded: Vec<Result<Loaded>>,
     },
+    /// An item that is held in several buffers.
+    Held { item: Item, held: Result<Held> },
     /// Chunks of small items, compressed.
     Packed(Result<Packing>),
     /// A piece of a large item, of `len` bytes.
@@ -29,6 +31,17 @@ pub(super) enum Done {
 /// A small item in its batch's buffer.
 pub(super) struct Loaded {
     pub start: usize,
+    pub read: Read,
+}
+
+/// An item in buffers of its own.
+pub(super) struct Held {
+    pub pieces: Vec<Slice>,
+    pub read: Read,
+}
+
+/// What was found out about an item while it was read.
+pub(super) struct Read {
     pub hash: Sha1,
     /// The file is not what it was when it was scanned.
     pub changed: bool,
@@ -74,11 +87,39 @@ fn load_item(
 ) -> Result<Loaded> {
     let mut opened = loader.open(item.origin, item.expected.size)?;
     opened.read_exact(0, data, state)?;
-    Ok(Loaded {
-        start,
+    let read = Read {
         hash: Sha1::of(data),
         changed: loader.changed(&mut opened, item.expected)?,
-    })
+    };
+    Ok(Loaded { start, read })
+}
+
+/// Reads and hashes an item into buffers for `piece` bytes each.
+pub(super) fn load_held(
+    loader: &Loader<'_>,
+    item: &Item,
+    piece: u64,
+    buffers: &Arc<Buffers>,
+    state: &mut WorkerState,
+) -> Result<Held> {
+    let size = item.expected.size;
+    let mut opened = loader.open(item.origin, size)?;
+    let mut hasher = Hasher::new();
+    let mut pieces = Vec::with_capacity(size.div_ceil(piece) as usize);
+    let mut start = 0;
+    while start < size {
+        let len = piece.min(size - start) as usize;
+        let mut buffer = buffers.take(len);
+        opened.read_exact(start, &mut buffer, state)?;
+        hasher.update(&buffer);
+        pieces.push(Slice::all(&Arc::new(buffer)));
+        start += len as u64;
+    }
+    let read = Read {
+        hash: hasher.finish(),
+        changed: loader.changed(&mut opened, item.expected)?,
+    };
+    Ok(Held { pieces, read })
 }
 
 /// Where a piece lies and what is done with it.
@@ -104,7 +145,7 @@ pub(super) fn load_piece(
     let chunks = match job.pack {
         None => Packing::Here(Vec::new()),
         Some((format, chunk_size, level)) => {
-            let chunks = cut(&buffer, chunk_size as usize);
+            let chunks = Slice::all(&buffer).cut(chunk_size).collect();
             compress_chunks(state, format, chunk_size, level, chunks)?
         }
     };
@@ -113,17 +154,6 @@ pub(super) fn load_piece(
         chunks,
         changed,
     })
-}
-
-/// Cuts a buffer into chunks.
-fn cut(buffer: &Arc<Buffer>, chunk_size: usize) -> Vec<Slice> {
-    let starts = (0..buffer.len()).step_by(chunk_size);
-    starts
-        .map(|start| Slice {
-            buffer: Arc::clone(buffer),
-            range: start..(start + chunk_size).min(buffer.len()),
-        })
-        .collect()
 }
 
 /// Chunks that are compressed, or on their way.

@@ -11,9 +11,6 @@ use crate::hash::{Hasher, Sha1};
 use crate::write::blob_writer::{Streamed, StreamedEnd};
 use crate::{Error, ErrorKind, Result};
 
-/// Bytes of a piece, unless a chunk is larger.
-const PIECE: u64 = 512 << 10;
-
 /// What is done with the pieces of a large item besides hashing them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -195,8 +192,7 @@ impl Driver<'_, '_, '_> {
             }
             _ => None,
         };
-        // Pieces are whole chunks: both sizes are powers of two.
-        let piece = PIECE.max(u64::from(self.options.compression.chunk_size()));
+        let piece = self.piece();
         let mut start = 0;
         while start < size
             && self

@@ -13,7 +13,8 @@
 //! on the number of workers. The bytes in flight are bounded; only the driver takes from that budget,
 //! so it can always drain the queue and there is no deadlock.
 //!
-//! An item above [`LARGE`] is never held whole. Before it begins, everything before it has been
+//! An item that is larger than a batch is held in several buffers of the same size as that of a batch,
+//! so that the same memory serves both. An item above [`LARGE`] is never held whole. Before it begins, everything before it has been
 //! loaded and queued. If no other data has its size it cannot be a duplicate and is read once:
 //! pieces are read and compressed in parallel, hashed in order, and written as they come. Otherwise
 //! it is hashed first and read again only if it is new.
@@ -21,6 +22,7 @@
 //! For a solid resource nothing but loading is different: the data of new blobs is added to it in the
 //! order in which it was loaded (`solid`).
 
+mod collecting;
 mod jobs;
 mod large;
 mod solid;
@@ -31,7 +33,8 @@ use std::sync::Arc;
 
 use wimforge_codec::Level;
 
-use self::jobs::{Done, Loaded, load_batch, stopped};
+use self::collecting::Collecting;
+use self::jobs::{Done, Held, Loaded, Read, load_batch, load_held, stopped};
 pub(super) use self::jobs::{Packing, compress_chunks};
 use self::large::Large;
 pub(super) use self::solid::SolidWriter;
@@ -95,13 +98,6 @@ pub(crate) fn pack(
         *slot = Some(driver.run());
     }));
     result.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")))
-}
-
-/// A blob whose chunks are being compressed.
-struct Collecting {
-    blob: BlobId,
-    chunking: Chunking,
-    chunks: Vec<PackedChunk>,
 }
 
 /// A new blob in its batch's buffer.
@@ -216,6 +212,10 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
                 self.load(std::mem::take(&mut batch), batch_bytes)?;
                 batch_bytes = 0;
             }
+            if size > LOAD_BATCH {
+                self.load_alone(item)?;
+                continue;
+            }
             batch.push(item);
             batch_bytes += size;
             if batch.len() >= LOAD_ITEMS {
@@ -263,6 +263,27 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         Ok(())
     }
 
+    /// Queues an item that is larger than a batch.
+    fn load_alone(&mut self, item: Item) -> Result<()> {
+        let bytes = item.expected.size;
+        self.make_room(bytes)?;
+        self.in_flight += bytes;
+        self.loading += 1;
+        let piece = self.piece();
+        let loader = self.loader;
+        let buffers = Arc::clone(&self.buffers);
+        self.queue.submit(move |state| {
+            let held = load_held(loader, &item, piece, &buffers, state);
+            Done::Held { item, held }
+        });
+        Ok(())
+    }
+
+    /// Bytes of the pieces in which large items are read: whole chunks, since all sizes are powers of two.
+    fn piece(&self) -> u64 {
+        LOAD_BATCH.max(u64::from(self.options.compression.chunk_size()))
+    }
+
     /// Takes results until `bytes` more fit into the budget, or nothing is in flight.
     fn make_room(&mut self, bytes: u64) -> Result<()> {
         while self.in_flight > 0 && self.in_flight + bytes > self.budget {
@@ -302,6 +323,10 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
                 self.loading -= 1;
                 self.batch_loaded(items, buffer, loaded)?;
             }
+            Done::Held { item, held } => {
+                self.loading -= 1;
+                self.item_loaded(&item, held)?;
+            }
             Done::Packed(chunks) => {
                 for chunk in chunks?.wait()? {
                     self.collect(chunk)?;
@@ -321,56 +346,78 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     ) -> Result<()> {
         let mut new = Vec::new();
         for (item, loaded) in items.into_iter().zip(loaded) {
-            match self.admit(&item, loaded)? {
-                Some(blob) => new.push(blob),
-                None => self.in_flight -= item.expected.size,
+            let (start, read) = match loaded {
+                Ok(loaded) => (loaded.start, Ok(loaded.read)),
+                Err(error) => (0, Err(error)),
+            };
+            if let Some(blob) = self.admit(&item, read)? {
+                let range = start..start + item.expected.size as usize;
+                new.push(NewBlob { blob, range });
             }
         }
         let buffer = compact(buffer, &mut new);
-        new.into_iter().try_for_each(|new| self.store(new, &buffer))
+        new.into_iter().try_for_each(|NewBlob { blob, range }| {
+            let buffer = Arc::clone(&buffer);
+            self.store(blob, vec![Slice { buffer, range }])
+        })
+    }
+
+    /// The same for an item with buffers of its own.
+    fn item_loaded(&mut self, item: &Item, held: Result<Held>) -> Result<()> {
+        let (pieces, read) = match held {
+            Ok(held) => (held.pieces, Ok(held.read)),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        match self.admit(item, read)? {
+            Some(blob) => self.store(blob, pieces),
+            None => Ok(()),
+        }
     }
 
     /// The blob that an item becomes, unless it is there already or could not be read.
-    fn admit(&mut self, item: &Item, loaded: Result<Loaded>) -> Result<Option<NewBlob>> {
-        let loaded = match loaded {
-            Ok(loaded) => loaded,
-            Err(error) => return self.unreadable(item, error).map(|()| None),
+    fn admit(&mut self, item: &Item, read: Result<Read>) -> Result<Option<BlobId>> {
+        let blob = match read {
+            Ok(read) => {
+                if read.changed {
+                    self.warn_changed(item);
+                }
+                self.claim(item, read.hash)?
+            }
+            Err(error) => {
+                self.unreadable(item, error)?;
+                None
+            }
         };
-        if loaded.changed {
-            self.warn_changed(item);
+        if blob.is_none() {
+            self.in_flight -= item.expected.size;
         }
-        let blob = self.claim(item, loaded.hash)?;
-        let end = loaded.start + item.expected.size as usize;
-        let range = loaded.start..end;
-        Ok(blob.map(|blob| NewBlob { blob, range }))
+        Ok(blob)
     }
 
-    /// Writes a new blob, or cuts it into chunks that go on to be compressed.
-    fn store(&mut self, new: NewBlob, buffer: &Arc<Buffer>) -> Result<()> {
-        let NewBlob { blob, range } = new;
-        let size = range.len() as u64;
+    /// Writes a new blob, or cuts its pieces into chunks that go on to be compressed.
+    fn store(&mut self, blob: BlobId, pieces: Vec<Slice>) -> Result<()> {
+        let size = pieces.iter().map(|piece| piece.range.len() as u64).sum();
         if let Some(solid) = &mut self.solid {
             let offset = solid.position();
-            solid.push(self.output, &buffer[range])?;
+            for piece in &pieces {
+                solid.push(self.output, piece.bytes())?;
+            }
             self.in_flight -= size;
             self.gathered(blob, offset);
             return Ok(());
         }
-        let slice = |range| Slice {
-            buffer: Arc::clone(buffer),
-            range,
-        };
         let chunk_size = match self.options.compression {
             Compression::None => {
-                let chunk = PackedChunk {
-                    raw: slice(range),
+                let raw = |raw| PackedChunk {
+                    raw,
                     compressed: None,
                 };
+                let chunks: Vec<_> = pieces.into_iter().map(raw).collect();
                 let chunking = Chunking {
                     total: size,
                     chunk_size: u32::MAX,
                 };
-                return self.write_blob(blob, chunking, &[chunk]);
+                return self.write_blob(blob, chunking, &chunks);
             }
             Compression::Chunked(_, chunk_size) => chunk_size,
         };
@@ -378,15 +425,10 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             total: size,
             chunk_size,
         };
-        self.collecting.push_back(Collecting {
-            blob,
-            chunking,
-            chunks: Vec::with_capacity(chunking.count() as usize),
-        });
-        for start in range.clone().step_by(chunk_size as usize) {
-            let end = (start + chunk_size as usize).min(range.end);
-            self.run.chunks.push(slice(start..end));
-            self.run.bytes += end - start;
+        self.collecting.push_back(Collecting::new(blob, chunking));
+        for chunk in pieces.iter().flat_map(|piece| piece.cut(chunk_size)) {
+            self.run.bytes += chunk.range.len();
+            self.run.chunks.push(chunk);
             if self.run.bytes >= PACK_BATCH {
                 self.submit_run();
             }
@@ -438,8 +480,8 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         let Some(front) = self.collecting.front_mut() else {
             return Ok(());
         };
-        front.chunks.push(chunk);
-        if (front.chunks.len() as u64) < front.chunking.count() {
+        front.push(chunk);
+        if !front.is_complete() {
             return Ok(());
         }
         match self.collecting.pop_front() {

@@ -251,12 +251,7 @@ fn compress_unit(
         return Ok(Packing::Here(vec![chunk]));
     }
     let unit = Arc::new(Buffer::from(unit));
-    let starts = (0..unit.len()).step_by(chunk_size);
-    let chunks = starts.map(|start| Slice {
-        buffer: Arc::clone(&unit),
-        range: start..(start + chunk_size).min(unit.len()),
-    });
-    let chunks = chunks.collect();
+    let chunks = Slice::all(&unit).cut(options.chunk_size).collect();
     drop(unit);
     let mut packing = compress_chunks(
         state,

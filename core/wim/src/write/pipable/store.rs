@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use wimforge_codec::{Format, Level};
-
 use super::resource::{Head, Writing};
 use crate::archive::{BlobId, BlobPool, Place};
 use crate::format::{Compression, ResourceFlags};
@@ -278,39 +276,13 @@ fn load(
     }
     let mut buffer = vec![0; part.len as usize];
     opened.read_exact(part.start, &mut buffer, state)?;
-    let buffer = Arc::new(Buffer::from(buffer));
-    let whole = |range| Slice {
-        buffer: Arc::clone(&buffer),
-        range,
-    };
+    let data = Slice::all(&Arc::new(Buffer::from(buffer)));
     let chunks = match packing.compression {
         Compression::None => Packing::Here(Vec::new()),
-        Compression::Chunked(format, chunk_size) => compress(
-            state,
-            format,
-            chunk_size,
-            packing.level,
-            buffer.len(),
-            whole,
-        )?,
+        Compression::Chunked(format, chunk_size) => {
+            let chunks = data.cut(chunk_size).collect();
+            compress_chunks(state, format, chunk_size, packing.level, chunks)?
+        }
     };
-    Ok(Loaded::Read {
-        data: whole(0..buffer.len()),
-        chunks,
-    })
-}
-
-fn compress(
-    state: &mut WorkerState,
-    format: Format,
-    chunk_size: u32,
-    level: Level,
-    len: usize,
-    slice: impl Fn(std::ops::Range<usize>) -> Slice,
-) -> Result<Packing> {
-    let step = chunk_size as usize;
-    let slices = (0..len)
-        .step_by(step)
-        .map(|start| slice(start..(start + step).min(len)));
-    compress_chunks(state, format, chunk_size, level, slices.collect())
+    Ok(Loaded::Read { data, chunks })
 }
