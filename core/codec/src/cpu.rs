@@ -1,8 +1,8 @@
 //! Which instructions the processor has, and code compiled for them.
 //!
 //! Compilers may use only what every processor of the target has. A [`Work`] is compiled twice, the second
-//! time for processors with AVX2 and the bit instructions that came with it, and [`run`] takes the
-//! one that the processor at hand has. Both give the same result.
+//! time for processors with AVX2 and the bit instructions that came with it, and [`Processor::run`] takes
+//! the one that the processor at hand has. Both give the same result.
 
 use crate::matchfinder::tables::TABLES;
 
@@ -29,121 +29,85 @@ pub(crate) trait Instructions {
 /// What every processor of the target has.
 pub(crate) struct Common;
 
-#[cfg(not(target_arch = "x86_64"))]
-mod leaf {
-    use super::{Common, Work};
-
-    /// What this processor has.
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Processor;
-
-    impl Processor {
-        pub(crate) fn detect() -> Self {
-            Processor
-        }
-
-        /// Does some work.
-        #[inline(always)]
-        pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
-            work.run::<Common>()
-        }
-    }
+/// What this processor has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Processor {
+    avx2: Option<avx2::Detected>,
 }
 
-#[cfg(target_arch = "x86_64")]
-mod leaf {
-    #![allow(unsafe_code)]
-
-    use super::{Common, Work};
-    use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
-
-    /// AVX2, BMI, BMI2, LZCNT, POPCNT.
-    pub(crate) struct Avx2;
-
-    /// What this processor has.
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Processor {
-        has_avx2: bool,
-    }
-
-    impl Processor {
-        /// Asks the processor.
-        pub(crate) fn detect() -> Self {
-            Processor {
-                has_avx2: !cfg!(miri) && !super::is_common_only() && has_avx2(),
-            }
-        }
-
-        /// Does some work.
-        #[inline(always)]
-        pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
-            if self.has_avx2 {
-                // SAFETY: the processor said that it has these.
-                unsafe { with_avx2(work) }
+impl Processor {
+    /// Asks the processor.
+    pub(crate) fn detect() -> Self {
+        Processor {
+            avx2: if is_common_only() {
+                None
             } else {
-                without(work)
-            }
+                avx2::Detected::ask()
+            },
         }
     }
 
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn with_avx2<W: Work>(work: W) -> W::Output {
-        work.run::<Avx2>()
-    }
-
-    #[inline(never)]
-    fn without<W: Work>(work: W) -> W::Output {
-        work.run::<Common>()
-    }
-
-    /// Whether the processor has the instructions and the system saves the registers.
-    fn has_avx2() -> bool {
-        let has = |word: u32, bits: &[u32]| bits.iter().all(|bit| word >> bit & 1 == 1);
-        if __cpuid(0).eax < 7 || __cpuid(0x8000_0000).eax < 0x8000_0001 {
-            return false;
+    /// Does some work.
+    #[inline(always)]
+    pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
+        match self.avx2 {
+            Some(avx2) => avx2.run(work),
+            None => without(work),
         }
-        let (first, seventh, extended) = (__cpuid(1), __cpuid_count(7, 0), __cpuid(0x8000_0001));
-        // XSAVE used by the system, AVX, POPCNT.
-        has(first.ecx, &[27, 28, 23])
-            // SAFETY: the instruction is there if the system uses XSAVE, which was asked before.
-            && unsafe { xcr0() } & 6 == 6
-            // BMI, AVX2, BMI2.
-            && has(seventh.ebx, &[3, 5, 8])
-            // LZCNT.
-            && has(extended.ecx, &[5])
-    }
-
-    /// Which registers the system saves.
-    #[target_feature(enable = "xsave")]
-    fn xcr0() -> u64 {
-        // SAFETY: register 0 exists wherever the instruction does.
-        unsafe { _xgetbv(0) }
     }
 }
 
+#[inline(never)]
+fn without<W: Work>(work: W) -> W::Output {
+    work.run::<Common>()
+}
+
 #[cfg(target_arch = "x86_64")]
-pub(crate) use leaf::Avx2;
-pub(crate) use leaf::Processor;
+mod avx2;
+
+#[cfg(not(target_arch = "x86_64"))]
+mod avx2 {
+    use super::Work;
+
+    /// Never.
+    #[derive(Clone, Copy, Debug)]
+    pub(super) enum Detected {}
+
+    impl Detected {
+        pub(super) fn ask() -> Option<Self> {
+            None
+        }
+
+        pub(super) fn run<W: Work>(self, _: W) -> W::Output {
+            match self {}
+        }
+    }
+}
 
 /// Whether to pretend that the processor has no more than all have.
-#[cfg(all(not(test), target_arch = "x86_64"))]
-fn is_common_only() -> bool {
+#[cfg(not(test))]
+const fn is_common_only() -> bool {
     false
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
 use tests::is_common_only;
 
 #[cfg(test)]
 mod tests {
     use crate::{Compressor, Format, Level};
     use alloc::vec::Vec;
-    use core::sync::atomic::{AtomicBool, Ordering};
+    use core::cell::Cell;
 
-    static COMMON_ONLY: AtomicBool = AtomicBool::new(false);
+    extern crate std;
+
+    std::thread_local! {
+        // Other tests run at the same time.
+        static COMMON_ONLY: Cell<bool> = const { Cell::new(false) };
+    }
 
     pub(super) fn is_common_only() -> bool {
-        COMMON_ONLY.load(Ordering::Relaxed)
+        COMMON_ONLY.get()
     }
 
     /// Words from a small dictionary, some changed, and calls.
@@ -183,9 +147,9 @@ mod tests {
         ] {
             for level in [10, 20, 25, 35, 50, 60, 100] {
                 let mut some = Compressor::new(format, chunk, Level(level)).unwrap();
-                COMMON_ONLY.store(true, Ordering::Relaxed);
+                COMMON_ONLY.set(true);
                 let mut other = Compressor::new(format, chunk, Level(level)).unwrap();
-                COMMON_ONLY.store(false, Ordering::Relaxed);
+                COMMON_ONLY.set(false);
                 for data in data.chunks(chunk as usize) {
                     let [mut a, mut b] = [(); 2].map(|()| alloc::vec![0; data.len() - 1]);
                     let size = some.compress(data, &mut a);

@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+mod array;
 mod bits;
 mod copy;
 mod cpu;
@@ -29,6 +30,7 @@ pub mod lzms;
 pub mod lznt1;
 pub mod lzx;
 mod matchfinder;
+mod prefetch;
 pub mod xpress;
 
 mod compressor;

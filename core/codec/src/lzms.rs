@@ -47,7 +47,6 @@ mod far;
 mod intervals;
 mod items;
 mod parse;
-pub(crate) mod prefetch;
 mod range_coder;
 mod room;
 mod segments;

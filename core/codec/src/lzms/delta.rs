@@ -10,12 +10,11 @@
 //!
 //! Differences are computed eight at a time, each in its own byte of a word.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
-use super::{
-    items::{MAX_RAW_OFFSET, pack_delta},
-    prefetch::prefetch,
-};
+use super::items::{MAX_RAW_OFFSET, pack_delta};
+use crate::array::boxed;
+use crate::prefetch::prefetch;
 
 /// A delta match: `length` differences equal those at the source (see `pack_delta`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,17 +85,10 @@ pub(super) fn common_differences(
     length
 }
 
-fn empty() -> Box<[u64; 1 << TABLE_BITS]> {
-    match vec![0; 1 << TABLE_BITS].into_boxed_slice().try_into() {
-        Ok(table) => table,
-        Err(_) => unreachable!("it has as many entries"),
-    }
-}
-
 impl DeltaFinder {
     pub(super) fn new() -> Self {
         Self {
-            newest: empty(),
+            newest: boxed(0),
             base: 1,
             size: 0,
             differences: [0; ROOM],

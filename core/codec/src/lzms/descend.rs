@@ -31,7 +31,7 @@ trait Memory {
 
 /// Puts a position at the root of its tree, and calls `emit` with length and offset of each position on
 /// the way that matches more than `best` bytes and more than those before. `children` has two places
-/// for each position of a window, of which there are a power of two.
+/// for each position.
 #[inline(always)]
 pub(super) fn descend(
     data: &[u8],
@@ -42,18 +42,16 @@ pub(super) fn descend(
 ) {
     if data.len() - descent.at < descent.longest + size_of::<u64>() {
         let mut memory = Checked { data, children };
-        let mask = memory.children.len() / 2 - 1;
-        walk(&mut memory, mask, descent, best, emit);
+        walk(&mut memory, descent, best, emit);
     } else {
         leaf::descend(data, children, descent, best, emit);
     }
 }
 
-/// The loop itself. Positions it asks for are below `descent.at`, places within twice `mask + 1`.
+/// The loop itself. It goes to positions before `descent.at` and uses the places of those and of that.
 #[inline(always)]
 fn walk(
     memory: &mut impl Memory,
-    mask: usize,
     descent: Descent,
     mut best: usize,
     mut emit: impl FnMut(u32, u32),
@@ -65,21 +63,18 @@ fn walk(
         longest,
         depth,
     } = descent;
-    // Older positions have lost their nodes. Others are at least `oldest` and below the new one.
-    let oldest = base + at.saturating_sub(mask) as u32;
-    let nodes = base + at as u32 - oldest;
     let mut candidate = root;
     // Where the next smaller and the next larger subtree are hung, and how much of the new position
     // everything there is known to share.
-    let place = at & mask;
-    let (mut smaller, mut larger) = (2 * place, 2 * place + 1);
+    let (mut smaller, mut larger) = (2 * at, 2 * at + 1);
     let (mut smaller_length, mut larger_length) = (0, 0);
     for _ in 0..depth {
-        if candidate.wrapping_sub(oldest) >= nodes {
+        // What other chunks left behind, and the end of the way, is below `base`.
+        let from = candidate.wrapping_sub(base) as usize;
+        if from >= at {
             break;
         }
-        let from = (candidate - base) as usize;
-        let node = 2 * (from & mask);
+        let node = 2 * from;
         let length = memory.common(from, at, smaller_length.min(larger_length), longest);
         if length > best {
             best = length;
@@ -142,7 +137,7 @@ mod leaf {
     /// The same without checks.
     ///
     /// # Panics
-    /// Unless the window is a power of two and eight bytes follow the longest match.
+    /// Unless there are places for the position and eight bytes follow the longest match.
     #[inline(always)]
     pub(super) fn descend(
         data: &[u8],
@@ -151,16 +146,15 @@ mod leaf {
         best: usize,
         emit: impl FnMut(u32, u32),
     ) {
-        let mask = children.len() / 2 - 1;
-        assert!(children.len() == 2 * (mask + 1) && (mask + 1).is_power_of_two());
+        assert!(children.len() / 2 > descent.at);
         let after = data.len().checked_sub(descent.at);
         let spare = after.and_then(|after| after.checked_sub(descent.longest));
         assert!(spare.is_some_and(|spare| spare >= size_of::<u64>()));
         // These are what the methods rely on: `walk` goes from `at` to positions before it only, as it
         // leaves at any other candidate; it compares less than `longest` bytes there, a word at a time;
-        // and the places it asks for are twice a position under `mask`, and the one after.
+        // and the places it asks for are twice one of these positions, and the one after.
         let mut memory = Unchecked { data, children };
-        walk(&mut memory, mask, descent, best, emit);
+        walk(&mut memory, descent, best, emit);
     }
 
     struct Unchecked<'a> {
@@ -202,8 +196,7 @@ mod leaf {
         #[inline(always)]
         fn child(&self, place: usize) -> u32 {
             debug_assert!(place < self.children.len());
-            // SAFETY: `place` is twice a position under the mask, or one more; so it is below twice the
-            // window, which is how many there are.
+            // SAFETY: `place` is twice a position that has places, or one more.
             unsafe { *self.children.get_unchecked(place) }
         }
 
@@ -237,16 +230,16 @@ mod tests {
             .collect()
     }
 
-    /// Both kinds of memory, over a window much smaller than the data, up to the last position that
-    /// unchecked memory may be used for.
+    /// Both kinds of memory, up to the last position that unchecked memory may be used for.
     #[test]
     fn unchecked_as_checked() {
         let data = sample(400);
-        for (window, most, depth) in [(1, 8, 4), (64, 20, 3), (128, 40, 50)] {
-            let [mut checked, mut unchecked] = [(); 2].map(|()| vec![0; 2 * window]);
+        let positions = data.len() - size_of::<u64>() + 1;
+        for (most, depth) in [(8, 4), (20, 3), (40, 50)] {
+            let [mut checked, mut unchecked] = [(); 2].map(|()| vec![0; 2 * positions]);
             let base = 5;
             let mut root = 0;
-            for at in 0..=data.len() - size_of::<u64>() {
+            for at in 0..positions {
                 let longest = most.min(data.len() - size_of::<u64>() - at);
                 let descent = Descent {
                     at,
@@ -260,7 +253,7 @@ mod tests {
                     data: &data,
                     children: &mut checked,
                 };
-                walk(&mut memory, window - 1, descent, 1, |length, offset| {
+                walk(&mut memory, descent, 1, |length, offset| {
                     expected.push((length, offset));
                 });
                 leaf::descend(&data, &mut unchecked, descent, 1, |length, offset| {

@@ -4,7 +4,7 @@
 //! not worth their offsets, and for longer ones it suffices to know, for a few lengths, the newest
 //! positions that agree with the next so many bytes: one hash table for each of these lengths. That costs
 //! one memory access per table and position, all of them known well in advance and so announced
-//! ([`prefetch`](super::prefetch)): first the table's entry, then the text it points to.
+//! ([`prefetch`](crate::prefetch)): first the table's entry, then the text it points to.
 //!
 //! Tables of long hashes take every second or fourth position only. A long match is still found, a few
 //! bytes late at most, and old positions are overwritten that much more slowly.
@@ -16,10 +16,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{
-    prefetch::prefetch,
     room::make_room,
     tree::{Match, common},
 };
+use crate::prefetch::prefetch;
 
 /// One table: how many positions apart (log2) entries are made, and its size.
 #[derive(Clone, Copy, Debug)]

@@ -22,11 +22,11 @@ use alloc::vec::Vec;
 
 use super::{
     parse::GivenUp,
-    prefetch::prefetch,
     room::make_room,
     suffix_array::{suffix_array, work_size},
     tree::{Match, common},
 };
+use crate::prefetch::prefetch;
 
 /// Longest shared text told apart.
 pub(super) const MAX_SHARED: usize = 127;

@@ -11,7 +11,8 @@
 //! in their highest bit which of the two passes goes on from them, so that a pass looks at the text once
 //! for each suffix; where it will look is known some steps before and announced.
 
-use super::{parse::GivenUp, prefetch::prefetch};
+use super::parse::GivenUp;
+use crate::prefetch::prefetch;
 
 /// Letters of a text: bytes, or names of pieces.
 trait Letter: Copy + Ord {

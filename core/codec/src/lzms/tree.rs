@@ -13,9 +13,9 @@ use alloc::{vec, vec::Vec};
 
 use super::{
     descend::{Descent, descend},
-    prefetch::prefetch,
     room::make_room,
 };
+use crate::prefetch::prefetch;
 
 /// A match: `length` bytes equal those `offset` before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,8 +53,6 @@ pub(super) struct TreeFinder {
     /// The same for positions that are only remembered.
     skip_depth: u32,
     nice: usize,
-    /// Positions in the trees, the latest ones: a power of two.
-    window: usize,
     root_bits: u32,
 }
 
@@ -67,11 +65,12 @@ const TRIPLE_BITS: u32 = 16;
 /// share a tree, it takes a step more to tell them apart.
 const NEAR_ROOT_BITS: u32 = 15;
 const MAX_ROOT_BITS: u32 = 18;
-/// Windows from which on as many roots as there may be pay.
-const LARGE_WINDOW: usize = 1 << 18;
+/// The largest chunk for so few.
+const MAX_NEAR: usize = 1 << 17;
 
-const fn root_bits(window: usize) -> u32 {
-    if window < LARGE_WINDOW {
+/// Log2 of the roots for chunks of `size` bytes.
+const fn root_bits(size: usize) -> u32 {
+    if size <= MAX_NEAR {
         NEAR_ROOT_BITS
     } else {
         MAX_ROOT_BITS
@@ -90,20 +89,21 @@ impl TreeFinder {
             depth,
             skip_depth: depth - depth / 4,
             nice,
-            window: 0,
             root_bits: 0,
         }
     }
 
     /// Bytes of memory for chunks of `size` bytes.
     pub(super) fn memory(size: usize) -> usize {
-        let window = size.next_power_of_two();
-        let entries = (1 << 16) + (1 << TRIPLE_BITS) + (1 << root_bits(window)) + 2 * window;
+        let entries = (1 << 16) + (1 << TRIPLE_BITS) + (1 << root_bits(size)) + 2 * size;
         size_of::<u32>() * entries
     }
 
     /// Starts a chunk of `size` bytes.
     pub(super) fn begin(&mut self, size: usize) {
+        make_room(&mut self.children, 2 * size);
+        self.root_bits = root_bits(size);
+        make_room(&mut self.roots, 1 << self.root_bits);
         let size = size as u32;
         self.base = match self.base.checked_add(self.size) {
             Some(base) if base.checked_add(size).is_some() => base,
@@ -115,10 +115,6 @@ impl TreeFinder {
             }
         };
         self.size = size;
-        self.window = (size as usize).next_power_of_two();
-        make_room(&mut self.children, 2 * self.window);
-        self.root_bits = root_bits(self.window);
-        make_room(&mut self.roots, 1 << self.root_bits);
     }
 
     /// Announces the entries of the tables that will be wanted, and what the nearer roots point to.
@@ -138,7 +134,7 @@ impl TreeFinder {
         if let Some(&candidate) = root.and_then(|root| self.roots.get(root)) {
             let from = candidate.wrapping_sub(self.base) as usize;
             if from < at {
-                prefetch(&self.children, 2 * (from & (self.window - 1)));
+                prefetch(&self.children, 2 * from);
                 prefetch(data, from);
             }
         }
@@ -165,8 +161,7 @@ impl TreeFinder {
             longest,
             depth,
         };
-        let children = &mut self.children[..2 * self.window];
-        descend(data, children, descent, best, emit);
+        descend(data, &mut self.children, descent, best, emit);
     }
 }
 

@@ -135,17 +135,6 @@ impl Instructions for Common {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-impl Instructions for crate::cpu::Avx2 {
-    type Narrow = avx2::Narrow;
-    type Wide = avx2::Wide;
-
-    #[inline(always)]
-    fn hash(word: u64, next: u32, factors: &[[u32; TABLES]; 3], shift: u32) -> [u32; TABLES] {
-        avx2::hash(word, next, factors, shift)
-    }
-}
-
 #[cfg(target_feature = "simd128")]
 mod simd128;
 
@@ -153,10 +142,7 @@ mod simd128;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-mod sse2;
-
-#[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(crate) mod sse2;
 
 #[cfg(test)]
 mod tests {

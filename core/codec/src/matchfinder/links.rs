@@ -10,7 +10,8 @@
 //! length.
 
 use alloc::boxed::Box;
-use alloc::vec;
+
+use crate::array::boxed;
 
 use super::position::Position;
 
@@ -39,21 +40,14 @@ pub(crate) struct Linker<P: Position> {
     shift: u32,
 }
 
-fn table<P: Position, const N: usize>() -> Box<[P; N]> {
-    match vec![P::default(); N].into_boxed_slice().try_into() {
-        Ok(table) => table,
-        Err(_) => unreachable!("the vector has N elements"),
-    }
-}
-
 impl<P: Position> Linker<P> {
     /// For any window.
     pub(crate) fn new() -> Self {
         Linker {
-            head3: table(),
-            head4: table(),
+            head3: boxed(P::default()),
+            head4: boxed(P::default()),
             links: P::links(),
-            threes: table(),
+            threes: boxed(P::default()),
             shift: 0,
         }
     }

@@ -4,9 +4,9 @@
 //! check of bounds.
 
 use alloc::boxed::Box;
-use alloc::vec;
 
 use super::PADDING;
+use crate::array::boxed;
 use crate::cpu::{Common, Instructions};
 
 use super::lanes::{NARROW_NONE, Nearest, WIDE_NONE};
@@ -130,10 +130,7 @@ macro_rules! position {
                 <Common as Instructions>::$nearest::low_rows(lanes)
             }
             fn links() -> Box<Self::Links> {
-                match vec![0; 1 << $bits].into_boxed_slice().try_into() {
-                    Ok(links) => links,
-                    Err(_) => unreachable!("the vector is as long"),
-                }
+                boxed(0)
             }
             #[inline(always)]
             fn next(self, links: &Self::Links) -> Self {

@@ -20,7 +20,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::cpu::{Instructions, Processor, Work};
-use crate::lzms::prefetch::prefetch;
+use crate::prefetch::prefetch;
 
 use super::lanes::Nearest;
 use super::matches::{Lanes, MOST, MatchCache};

@@ -80,10 +80,8 @@ impl Parser {
             }
             let length = common(data, at - offset, at, 2, longest);
             if length >= nice {
-                return Some(Item {
-                    source: Source::LzRecent(index as u8),
-                    length: common(data, at - offset, at, length, left) as u32,
-                });
+                let source = Source::LzRecent(index as u8);
+                return Some(whole_match(data, at, offset, source));
             }
             let cost = self.nodes.cost(node) + kinds.lz + names[index];
             let source = index as u32;
@@ -104,15 +102,10 @@ impl Parser {
         node: usize,
         kinds: KindCosts,
     ) -> Option<Item> {
-        let left = data.len() - at;
-        let nice = self.effort.nice;
         let last = *self.matches.last()?;
         let (offset, length) = (last.offset as usize, last.length as usize);
-        if length >= nice {
-            return Some(Item {
-                source: Source::Lz(last.offset),
-                length: common(data, at - offset, at, nice, left) as u32,
-            });
+        if length >= self.effort.nice {
+            return Some(whole_match(data, at, offset, Source::Lz(last.offset)));
         }
         let explicit = self.nodes.cost(node)
             + kinds.lz
@@ -144,9 +137,8 @@ impl Parser {
         node: usize,
         kinds: KindCosts,
     ) -> Option<Item> {
-        let left = data.len() - at;
         let nice = self.effort.nice;
-        let longest = left.min(nice);
+        let longest = (data.len() - at).min(nice);
         let base = self.nodes.cost(node) + kinds.delta;
         let state = &self.nodes.states[node];
         let names = state.delta_recent_costs(&self.costs);
@@ -176,10 +168,8 @@ impl Parser {
                 continue;
             }
             if length >= nice {
-                return Some(Item {
-                    source: Source::DeltaRecent(index as u8),
-                    length: common_differences(data, from, at, span, left) as u32,
-                });
+                let source = Source::DeltaRecent(index as u8);
+                return Some(whole_delta_match(data, at, offset, span, source));
             }
             let source = DELTA_RECENT + index as u32;
             self.hand_on(node, source, MIN_MATCH, length, base + names[index]);
@@ -191,11 +181,8 @@ impl Parser {
             let found = self.delta_matches[i];
             let (power, raw) = (found.source & 7, found.source >> 3);
             if found.length >= nice {
-                let from = at - ((raw as usize) << power);
-                return Some(Item {
-                    source: Source::Delta(found.source),
-                    length: common_differences(data, from, at, 1 << power, left) as u32,
-                });
+                let (offset, source) = ((raw as usize) << power, Source::Delta(found.source));
+                return Some(whole_delta_match(data, at, offset, 1 << power, source));
             }
             let cost = explicit
                 + self.costs.delta_power[power as usize]
@@ -213,5 +200,24 @@ impl Parser {
         let lengths = &self.costs.lengths;
         self.nodes
             .relax(node, source, shortest, longest, cost, lengths);
+    }
+}
+
+/// A match that is taken without weighing it up: all there is of it.
+#[inline(always)]
+fn whole_match(data: &[u8], at: usize, offset: usize, source: Source) -> Item {
+    Item {
+        source,
+        length: common(data, at - offset, at, 0, data.len() - at) as u32,
+    }
+}
+
+/// The same for a delta match.
+#[inline(always)]
+fn whole_delta_match(data: &[u8], at: usize, offset: usize, span: usize, source: Source) -> Item {
+    let longest = data.len() - at;
+    Item {
+        source,
+        length: common_differences(data, at - offset, at, span, longest) as u32,
     }
 }

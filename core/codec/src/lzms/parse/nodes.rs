@@ -272,11 +272,13 @@ impl Nodes {
     /// Makes `first` node 0, `node` being the next to be looked at.
     pub(super) fn advance(&mut self, first: usize, node: usize) {
         let end = self.reach + 1;
-        let base = way_of(cost_of(self.ways[first]), 0);
-        for way in &mut self.ways[first..end] {
-            // All open ways pass `first`. A node that none of them passes may be reached for less, but what
-            // it costs no longer matters.
-            *way = way.wrapping_sub(if *way == UNREACHED { 0 } else { base });
+        let base = way_of(self.cost(first), 0);
+        for way in &mut self.ways[first..node] {
+            // A node that no open way passes may cost less than `first`, but what it costs no longer matters.
+            *way = way.wrapping_sub(base);
+        }
+        for way in &mut self.ways[node..end] {
+            *way -= if *way == UNREACHED { 0 } else { base };
         }
         self.ways.copy_within(first..end, 0);
         self.states.copy_within(first..=node, 0);

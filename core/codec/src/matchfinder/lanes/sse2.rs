@@ -21,7 +21,7 @@ pub(crate) struct Narrow(__m128i);
 
 /// Offsets and the greatest length, given the newest positions.
 #[inline(always)]
-pub(super) fn narrow_offsets(newest: __m128i, pos: u16) -> ([u16; NEAR], usize) {
+pub(crate) fn narrow_offsets(newest: __m128i, pos: u16) -> ([u16; NEAR], usize) {
     let mut offsets = [0u16; NEAR];
     // SAFETY: every x86-64 has the instructions; the array is 16 bytes long, and nothing is asked of
     // its alignment.
@@ -36,7 +36,7 @@ pub(super) fn narrow_offsets(newest: __m128i, pos: u16) -> ([u16; NEAR], usize) 
 
 /// The same.
 #[inline(always)]
-pub(super) fn wide_offsets(newest: [__m128i; 2], pos: u32) -> ([u32; NEAR], usize) {
+pub(crate) fn wide_offsets(newest: [__m128i; 2], pos: u32) -> ([u32; NEAR], usize) {
     let mut offsets = [0u32; NEAR];
     let mut count = 0;
     for (found, newest) in offsets

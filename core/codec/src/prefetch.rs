@@ -1,9 +1,9 @@
 //! Asking for memory ahead of its use.
 //!
-//! The tables for far matches of a 64 MiB chunk are much larger than any cache, the trees larger than
-//! the first level of it, and every look-up waits for memory unless it was announced some positions
-//! before. A prefetch has no effect but on time, so
-//! the twin without one that is used on other machines is trivially equivalent.
+//! Tables of positions are larger than the first-level cache, those for far matches in large chunks much
+//! larger than any, and every look-up waits for memory unless it was announced some positions before. A
+//! prefetch has no effect but on time, so the twin without one that is used on other machines is
+//! trivially equivalent.
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod leaf {

@@ -1,12 +1,9 @@
-//! With AVX2: four positions compared at once.
+//! The nearest match of each length with AVX2: four positions compared at once.
 
-#![allow(
-    unsafe_code,
-    reason = "instructions that a processor has that gets here"
-)]
-
-use super::sse2::{self, narrow_offsets, wide_offsets};
-use super::{BUCKET, NEAR, Nearest, TABLES};
+use crate::matchfinder::lanes::Nearest;
+use crate::matchfinder::lanes::sse2::{self, narrow_offsets, wide_offsets};
+use crate::matchfinder::position::BUCKET;
+use crate::matchfinder::tables::{NEAR, TABLES};
 use core::arch::x86_64::{
     __m128i, __m256i, _mm_alignr_epi8, _mm_cvtsi32_si128, _mm_max_epu16, _mm_max_epu32,
     _mm_setzero_si128, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256,
