@@ -198,6 +198,15 @@ impl Options {
         }
     }
 
+    /// The defaults with an integrity table.
+    #[must_use]
+    pub fn checked() -> Self {
+        Self {
+            check: true,
+            ..Self::default()
+        }
+    }
+
     fn args(&self, capture: bool) -> Vec<String> {
         let mut args = Vec::new();
         if capture {

@@ -280,10 +280,7 @@ fn damaged_bases_are_found() {
         return;
     };
     let source = Source::new(&fixed::everything());
-    let checked = Options {
-        check: true,
-        ..Options::default()
-    };
+    let checked = Options::checked();
     let base = source.captured(&wimlib, "base.wim", &checked);
     let mut bytes = fs::read(&base).expect("read");
     bytes[300] ^= 1;

@@ -4,7 +4,6 @@ use crate::changes::written;
 use crate::support::{Source, both};
 use std::fs;
 use std::path::{Path, PathBuf};
-use wimforge_conformance::compare::Rules;
 use wimforge_conformance::imaging::{Compression, Imager, Options};
 use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::snapshot::Snapshot;
@@ -96,7 +95,6 @@ fn differences_between_images_and_directories() {
         first.contains(r#""path":"/a""#) && first.contains(r#""change":"changed""#),
         "{first}"
     );
-    let _rules = Rules::default();
 }
 
 #[test]
@@ -149,10 +147,7 @@ fn progress_of_checks_is_told_in_the_words_of_wimlib() {
         return;
     };
     let source = Source::new(&fixed::everything());
-    let checked = Options {
-        check: true,
-        ..Options::default()
-    };
+    let checked = Options::checked();
     let wim = source.scratch.join("a.wim");
     let [ours, theirs] = [&wimforge, &wimlib].map(|imager| {
         let captured = imager.capture(&source.path, &wim, &checked).run().ok();

@@ -34,6 +34,7 @@ mod options;
 mod page;
 mod parts;
 mod pipable;
+mod piped;
 mod real;
 mod reproducible;
 mod round_trip;

@@ -297,10 +297,7 @@ fn options_of_append() {
         return;
     };
     let source = Source::new(&fixed::everything());
-    let checked = Options {
-        check: true,
-        ..Options::default()
-    };
+    let checked = Options::checked();
     for (first, then, text) in [
         (&checked, "--nocheck", ""),
         (&checked, "--no-check", ""),

@@ -4,6 +4,7 @@ use crate::life::{assert_sound, two_images};
 use crate::support::{Source, both, rules_for};
 use std::fs;
 use std::path::PathBuf;
+use wimforge_conformance::compare::assert_same_tree;
 use wimforge_conformance::imaging::{Compression, Options};
 use wimforge_conformance::scratch::Scratch;
 use wimforge_conformance::snapshot::Snapshot;
@@ -31,7 +32,7 @@ fn split_and_joined_again() {
         let _run = apply().arg(format!("--ref={glob}")).run().ok();
         let after = Snapshot::of(&target);
         let rules = rules_for(&Options::default());
-        wimforge_conformance::compare::assert_same_tree("split", &first.before, &after, rules);
+        assert_same_tree("split", &first.before, &after, rules);
         let joined = dir.join("joined.wim");
         let mut parts: Vec<PathBuf> = dir.names().iter().map(|name| dir.join(name)).collect();
         parts.retain(|path| path.extension().is_some_and(|extension| extension == "swm"));
@@ -92,7 +93,7 @@ fn a_delta_is_read_with_its_base() {
         let _run = restore().arg(&reference).run().ok();
         let after = Snapshot::of(&target);
         let rules = rules_for(&options);
-        wimforge_conformance::compare::assert_same_tree(verb, &source.before, &after, rules);
+        assert_same_tree(verb, &source.before, &after, rules);
     }
     let verify = || wimforge.call(["verify"]).arg(&delta);
     let _alone = verify().run().refused_with(55, &["/"]);

@@ -1,5 +1,6 @@
 //! The options of capture and append on a volume: as for directories, and as wimlib has them.
 
+use super::volume::*;
 use super::*;
 use crate::windows::{Installation, properties};
 
@@ -133,7 +134,7 @@ fn volumes_are_updated_and_captured_as_deltas() {
 }
 
 /// A file as a block device, for as long as this lives.
-struct Loop(PathBuf);
+struct Loop(std::path::PathBuf);
 
 impl Loop {
     fn attach(file: &Path) -> Option<Self> {
