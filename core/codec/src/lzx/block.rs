@@ -110,10 +110,10 @@ impl BlockCoder {
         self.builder
             .lengths(&freqs.length, MAX_LENGTH_CODEWORD, &mut new.length);
         self.builder
-            .lengths(&freqs.aligned, MAX_ALIGNED_CODEWORD, &mut new.aligned);
+            .lengths(freqs.aligned(), MAX_ALIGNED_CODEWORD, &mut new.aligned);
         // Three bits per low part, or the aligned code and its header.
         let (mut plain, mut coded) = (0, 3 * ALIGNED as u32);
-        for (freq, &length) in freqs.aligned.iter().zip(&new.aligned) {
+        for (freq, &length) in freqs.aligned().iter().zip(&new.aligned) {
             plain += 3 * freq;
             coded += freq * u32::from(length);
         }

@@ -154,12 +154,12 @@ impl Work for Update<'_> {
         for (l, (cost, &freq)) in (MIN_LONG as u32..).zip(lengths) {
             *cost = length.step(freq, 0, l);
         }
-        let low = Row::new(freqs.aligned.iter().sum());
-        let coded: u32 = freqs.aligned.iter().map(|&f| f * low.cost(f) as u32).sum();
-        let plain = 3 * BIT * freqs.aligned.iter().sum::<u32>();
+        let low = Row::new(freqs.aligned().iter().sum());
+        let coded: u32 = freqs.aligned().iter().map(|&f| f * low.cost(f) as u32).sum();
+        let plain = 3 * BIT * freqs.aligned().iter().sum::<u32>();
         // An aligned block has to gain something, or it is not worth bending the parse for.
         model.is_aligned = coded + 24 * BIT + plain / 200 < plain;
-        for (cost, &freq) in model.aligned[ALIGNED..].iter_mut().zip(&freqs.aligned) {
+        for (cost, &freq) in model.aligned[ALIGNED..].iter_mut().zip(freqs.aligned()) {
             *cost = step(low.cost(freq).min(7 * BIT as i32), 0);
         }
         let (symbols, _) = freqs.main[LITERALS..].as_chunks::<HEADERS>();

@@ -130,22 +130,28 @@ impl Token {
 pub(super) struct Frequencies {
     pub(super) main: [u32; MAX_MAIN],
     pub(super) length: [u32; LENGTHS],
-    pub(super) aligned: [u32; ALIGNED],
+    /// By [`Token::low`]: those of the aligned code, and in the upper half of no use.
+    low: [u32; 2 * ALIGNED],
 }
 
 impl Frequencies {
     pub(super) const ZERO: Frequencies = Frequencies {
         main: [0; MAX_MAIN],
         length: [0; LENGTHS],
-        aligned: [0; ALIGNED],
+        low: [0; 2 * ALIGNED],
     };
+
+    /// Those of the aligned code.
+    pub(super) fn aligned(&self) -> &[u32] {
+        &self.low[..ALIGNED]
+    }
 
     /// Adds other counts.
     pub(super) fn add(&mut self, other: &Frequencies) {
         for (a, b) in [
             (&mut self.main[..], &other.main[..]),
             (&mut self.length, &other.length),
-            (&mut self.aligned, &other.aligned),
+            (&mut self.low, &other.low),
         ] {
             for (a, b) in a.iter_mut().zip(b) {
                 *a += b;
@@ -164,9 +170,7 @@ impl Frequencies {
     #[inline(always)]
     pub(super) fn count(&mut self, token: Token, weight: u32) {
         self.main[token.symbol()] += weight;
-        if let Some(aligned) = self.aligned.get_mut(token.low()) {
-            *aligned += weight;
-        }
+        self.low[token.low()] += weight;
         if let Some(symbol) = token.length().checked_sub(MIN_LONG) {
             self.length[symbol] += weight;
         }
