@@ -140,8 +140,18 @@ impl OptimalParser {
             stretch.stop = (stretch.at + manner.interval).min(size);
         }
         self.trace(cache, data, start, tokens);
-        let matches = tokens.iter().filter_map(|token| token.adjusted());
-        matches.fold(recent, Recent::after)
+        self.queue(cache, start, size)
+    }
+
+    /// The queue at the end of the block.
+    fn queue<P: Position>(&self, cache: &MatchCache<P>, start: usize, end: usize) -> Recent {
+        let item = came(self.ways[end]);
+        let from = end.saturating_sub(last_length(item));
+        let adjusted = match self.first(item, from) {
+            (EXPLICIT, first) => cache.offset(start + from, first) + ADJUST,
+            (index, _) => index,
+        };
+        self.ring[from % RING].after(adjusted)
     }
 
     /// Forgets all ways of the first `size` positions and puts the queue at the start.
@@ -371,28 +381,24 @@ impl OptimalParser {
         at: &mut usize,
         mut take: impl FnMut(Token),
     ) {
-        let last = came(self.ways[*at]);
-        let length = last_length(last);
+        let item = came(self.ways[*at]);
+        let length = last_length(item);
         *at = at.saturating_sub(length.max(1));
-        if length <= 1 {
-            return take(Token::literal(data[*at]));
-        }
-        let (kind, first) = self.first(last, *at);
-        if first < length {
+        let (kind, mut first) = self.first(item, *at);
+        if item >= RESUMED {
             let literals = first..first + self.resumed(kind, *at).literals();
             take(Token::matching(0, length - literals.end));
-            for i in literals.rev() {
+            for i in literals.rev().take_while(|&i| i > 0) {
                 take(Token::literal(data[*at + i]));
             }
-            if first == 0 {
-                return;
-            }
+            first = first.max(1);
         }
-        let adjusted = match kind {
-            EXPLICIT => cache.offset(start + *at, first) + ADJUST,
-            index => index,
-        };
-        take(Token::matching(adjusted, first));
+        let offset = cache.offset(start + *at, first) + ADJUST;
+        let adjusted = select_unpredictable(kind == EXPLICIT, offset, kind);
+        // Both are made, since nobody can tell which it is.
+        let literal = Token::literal(data[*at]);
+        let matching = Token::matching(adjusted, first.max(MIN_MATCH));
+        take(select_unpredictable(first > 1, matching, literal));
     }
 
     /// The kind and the length of the first match of an item that starts at `from`.
