@@ -8,8 +8,7 @@
 
 use crate::matchfinder::tables::NEAR;
 
-use super::ALIGNED;
-use super::cost::{LANES, Last, Model, NEVER, Step, UNIT};
+use super::cost::{LANES, Last, NEVER, Step, UNIT};
 
 /// A way: the sum of the steps so far, but only the last one's item, plus [`START`]. That puts the lowest
 /// bit of the sum at the lowest bit of the word.
@@ -211,33 +210,6 @@ impl Ahead {
         indices: [u16; NEAR],
     ) {
         let step = |i: usize| near[usize::from(indices[i]) % LANES];
-        let steps = [
-            literal,
-            step(0),
-            step(1),
-            step(2),
-            step(3),
-            step(4),
-            step(5),
-            step(6),
-        ];
-        self.lower(base, steps);
-    }
-
-    /// The same in a block that looks like an aligned one.
-    #[inline(always)]
-    pub(super) fn relax_aligned(
-        &mut self,
-        base: Way,
-        literal: Step,
-        model: &Model,
-        indices: [u16; NEAR],
-        low: [u16; NEAR],
-    ) {
-        let step = |i: usize| {
-            model.near[usize::from(indices[i]) % LANES]
-                + model.aligned[usize::from(low[i]) % (2 * ALIGNED)]
-        };
         let steps = [
             literal,
             step(0),

@@ -12,7 +12,7 @@ use crate::matchfinder::tables::NEAR;
 
 use super::offset::{self, ADJUST, EXTRA};
 use super::token::{Frequencies, Token};
-use super::{ALIGNED, HEADERS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
+use super::{HEADERS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
 
 /// How much more an item chosen by the optimal parser counts than one of the rough parse.
 const WEIGHT: u32 = 4;
@@ -23,8 +23,8 @@ pub(super) const NEVER: f64 = (1u64 << 50) as f64;
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) literal: [Step; LITERALS],
-    /// Explicit matches of lengths 2 to 8, by [`lane_index`]: main symbol and extra bits, without the
-    /// low three of an aligned block. Slot 2 stands for "no match" here.
+    /// Explicit matches of lengths 2 to 8, by slot and length: main symbol and extra bits. That an aligned
+    /// block may have shorter codes for some of these is worth less than the time to look them up.
     pub(super) near: [Step; LANES],
     /// Matches at recent offsets, by their index and length − 1; a length of 1 is out of reach.
     pub(super) recent: [[Step; NEAR]; 3],
@@ -32,11 +32,6 @@ pub(super) struct Model {
     pub(super) far: [Step; SLOTS],
     /// Length symbols by length.
     pub(super) length: [Step; MAX_MATCH + 1],
-    /// What the low three bits of adjusted offsets cost in an aligned block, for slots below 8 (first
-    /// half: nothing) and from 8 on.
-    pub(super) aligned: [Step; 2 * ALIGNED],
-    /// Whether the block looks like an aligned one.
-    pub(super) is_aligned: bool,
     slots: usize,
     freqs: Frequencies,
     processor: Processor,
@@ -85,8 +80,6 @@ impl Model {
             recent: [[NEVER; NEAR]; 3],
             far: [NEVER; SLOTS],
             length: [0.0; MAX_MATCH + 1],
-            aligned: [0.0; 2 * ALIGNED],
-            is_aligned: false,
             slots,
             freqs: Frequencies::ZERO,
             processor: Processor::detect(),
@@ -106,7 +99,7 @@ impl Model {
         self.update();
     }
 
-    /// An explicit match of up to [`NEAR`] bytes, without the low bits of an aligned block.
+    /// An explicit match of up to [`NEAR`] bytes.
     #[inline(always)]
     pub(super) fn near(&self, offset: usize, length: usize) -> Step {
         let slot = offset::slot(offset as u32 + ADJUST);
@@ -154,20 +147,11 @@ impl Work for Update<'_> {
         for (l, (cost, &freq)) in (MIN_LONG as u32..).zip(lengths) {
             *cost = length.step(freq, 0, l);
         }
-        let low = Row::new(freqs.aligned().iter().sum());
-        let coded: u32 = freqs.aligned().iter().map(|&f| f * low.cost(f) as u32).sum();
-        let plain = 3 * BIT * freqs.aligned().iter().sum::<u32>();
-        // An aligned block has to gain something, or it is not worth bending the parse for.
-        model.is_aligned = coded + 24 * BIT + plain / 200 < plain;
-        for (cost, &freq) in model.aligned[ALIGNED..].iter_mut().zip(freqs.aligned()) {
-            *cost = step(low.cost(freq).min(7 * BIT as i32), 0);
-        }
         let (symbols, _) = freqs.main[LITERALS..].as_chunks::<HEADERS>();
         let (rows, _) = model.near.as_chunks_mut::<HEADERS>();
         let slots = symbols.iter().zip(rows).zip(&EXTRA).enumerate();
         for (slot, ((symbols, row), &extra)) in slots.take(model.slots) {
-            let coded = if model.is_aligned && slot >= 8 { 3 } else { 0 };
-            let extra = (u32::from(extra) - coded) * BIT;
+            let extra = u32::from(extra) * BIT;
             let kind = (slot as u32).min(EXPLICIT);
             let mut steps = [0.0; HEADERS];
             for (i, (step, &freq)) in (MIN_MATCH..).zip(steps.iter_mut().zip(symbols)) {

@@ -3,11 +3,11 @@
 use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::NEAR;
 
+use super::MAX_MATCH;
 use super::ahead::Way;
 use super::cost::Model;
 use super::offset::{self, ADJUST, Recent};
 use super::resume::{Gap, Resumed};
-use super::{ALIGNED, MAX_MATCH};
 
 /// How many lengths of a long match are tried, from the longest down.
 const LAST: usize = 16;
@@ -47,7 +47,7 @@ impl Far<'_> {
 
     /// Tries explicit matches, up to the one of length `last`. Returns the greatest length tried.
     #[inline(never)]
-    pub(super) fn explicit<P: Position, const IS_ALIGNED: bool>(
+    pub(super) fn explicit<P: Position>(
         &mut self,
         window: &P::Window,
         pos: usize,
@@ -59,10 +59,7 @@ impl Far<'_> {
         for &found in matches {
             let (length, offset) = ((found & 511) as usize, found >> 9);
             if !queue.contains(offset) {
-                let mut tag = self.base + self.model.far[offset::slot(offset + ADJUST)];
-                if IS_ALIGNED {
-                    tag += self.model.aligned[aligned_index(P::new(offset as usize))];
-                }
+                let tag = self.base + self.model.far[offset::slot(offset + ADJUST)];
                 self.relax(tag, served, length.min(self.room));
                 if length >= last && self.served == 1 {
                     self.resume::<P>(window, pos, offset as usize, length, tag);
@@ -117,11 +114,4 @@ impl Far<'_> {
 #[inline(always)]
 pub(super) fn lower(way: &mut Way, other: Way) {
     *way = if other < *way { other } else { *way };
-}
-
-/// Where the model has the cost of the low bits of an offset.
-#[inline(always)]
-pub(super) fn aligned_index<P: Position>(offset: P) -> usize {
-    let adjusted = offset.get() + ADJUST as usize;
-    adjusted % ALIGNED + if adjusted >= 2 * ALIGNED { ALIGNED } else { 0 }
 }

@@ -33,7 +33,7 @@ use crate::matchfinder::tables::NEAR;
 
 use super::ahead::{Ahead, START, UNREACHED, Way, came};
 use super::cost::{EXPLICIT, Last, Model, RESUMED, Step, UNIT, last, last_length};
-use super::far::{Far, aligned_index, lower};
+use super::far::{Far, lower};
 use super::offset::{ADJUST, Recent};
 use super::resume::{Gap, Resumed, Tail};
 use super::token::Token;
@@ -163,7 +163,7 @@ impl OptimalParser {
 
     /// Goes on from `stretch.at`, at least to `stretch.stop`.
     #[inline(always)]
-    fn advance<P: Position, const IS_ALIGNED: bool>(
+    fn advance<P: Position>(
         &mut self,
         window: &P::Window,
         cache: &MatchCache<P>,
@@ -216,12 +216,7 @@ impl OptimalParser {
             }
             let explicit = (entry & 511) as usize;
             if served < NEAR {
-                let indices = P::slot_rows(lanes);
-                if IS_ALIGNED {
-                    ahead.relax_aligned(base, literal, model, indices, P::low_rows(lanes));
-                } else {
-                    ahead.relax(base, literal, &model.near, indices);
-                }
+                ahead.relax(base, literal, &model.near, P::slot_rows(lanes));
                 if tries_parts && explicit.wrapping_sub(MIN_MATCH) <= NEAR - MIN_MATCH {
                     let offset = lane_offset(lanes, explicit) as usize;
                     let differ = P::load(window, P::new(pos + explicit))
@@ -230,10 +225,7 @@ impl OptimalParser {
                         && let Some(tail) =
                             gap.tail::<P>(window, model, pos, offset, explicit, size - at)
                     {
-                        let mut way = base + model.near(offset, explicit);
-                        if IS_ALIGNED {
-                            way += model.aligned[aligned_index(P::new(offset))];
-                        }
+                        let way = base + model.near(offset, explicit);
                         self.resumed[at][1] = tail.resumed;
                         self.go_on(&mut ahead, at, way, tail);
                     }
@@ -281,8 +273,7 @@ impl OptimalParser {
             }
             if explicit > NEAR {
                 let mut far = self.far(model, at, base, served, size);
-                let tried =
-                    far.explicit::<P, IS_ALIGNED>(window, pos, cache.long(entry), queue, explicit);
+                let tried = far.explicit::<P>(window, pos, cache.long(entry), queue, explicit);
                 longest = longest.max(tried);
             }
             if longest > NEAR {
@@ -439,11 +430,7 @@ impl<P: Position> Work for Advance<'_, P> {
             model,
             stretch,
         } = self;
-        if model.is_aligned {
-            parser.advance::<P, true>(window, cache, model, stretch);
-        } else {
-            parser.advance::<P, false>(window, cache, model, stretch);
-        }
+        parser.advance::<P>(window, cache, model, stretch);
     }
 }
 

@@ -113,16 +113,6 @@ impl Token {
     pub(super) fn high(self) -> u64 {
         self.0 >> HIGH_AT
     }
-
-    /// The adjusted offset of a match.
-    pub(super) fn adjusted(self) -> Option<u32> {
-        let slot = self.symbol().checked_sub(LITERALS)? / HEADERS;
-        let value = match self.low() {
-            NOT_ALIGNED => self.high() as u32,
-            low => (self.high() as u32) << 3 | low as u32,
-        };
-        Some(BASE[slot] + value)
-    }
 }
 
 /// How often each symbol occurs.

@@ -31,9 +31,6 @@ pub(crate) trait Nearest: Copy {
     /// The slot is read from the exponent and the highest bit of the mantissa of the adjusted offset as
     /// a number with a floating point, for all lanes at once.
     fn slot_rows(offsets: &[Self::Offset; NEAR]) -> [u16; NEAR];
-    /// For each offset, the low three bits of the adjusted offset, and 8 more if that has at least three
-    /// extra bits.
-    fn low_rows(offsets: &[Self::Offset; NEAR]) -> [u16; NEAR];
 }
 
 /// An offset of 16 bits larger than all, in slot 32.
@@ -91,14 +88,6 @@ fn wide_slot_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
         // From slot 36 on all slots are 2^17 wide.
         let wide = 34 + (adjusted >> 17);
         (8 * (if adjusted < 1 << 18 { slot } else { wide }) + i as i32) as u16
-    })
-}
-
-#[inline(always)]
-fn wide_low_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
-    offsets.map(|offset| {
-        let adjusted = offset + 2;
-        (adjusted % 8 + if adjusted >= 16 { 8 } else { 0 }) as u16
     })
 }
 
@@ -170,7 +159,7 @@ mod tests {
         })
     }
 
-    type Seen<T> = ([T; NEAR], usize, [u16; NEAR], [u16; NEAR]);
+    type Seen<T> = ([T; NEAR], usize, [u16; NEAR]);
 
     struct NarrowSeen<'a>(&'a Case);
 
@@ -182,12 +171,7 @@ mod tests {
             lanes = lanes.with(case.word, *words, a | b << 16 | c << 32 | d << 48);
         }
         let (offsets, longest) = lanes.offsets(case.pos as u16);
-        (
-            offsets,
-            longest,
-            N::slot_rows(&offsets),
-            N::low_rows(&offsets),
-        )
+        (offsets, longest, N::slot_rows(&offsets))
     }
 
     impl Work for NarrowSeen<'_> {
@@ -209,12 +193,7 @@ mod tests {
             lanes = lanes.with(case.word, *words, a | b << 32 | c << 64 | d << 96);
         }
         let (offsets, longest) = lanes.offsets(case.pos);
-        (
-            offsets,
-            longest,
-            N::slot_rows(&offsets),
-            N::low_rows(&offsets),
-        )
+        (offsets, longest, N::slot_rows(&offsets))
     }
 
     impl Work for WideSeen<'_> {

@@ -41,8 +41,6 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     fn get(self) -> usize;
     /// For each lane, the slot of its adjusted offset (see LZX) times eight, plus the number of the lane.
     fn slot_rows(lanes: &[Self; NEAR]) -> [u16; NEAR];
-    /// For each lane, what [`Nearest::low_rows`] says.
-    fn low_rows(lanes: &[Self; NEAR]) -> [u16; NEAR];
     /// Links that all lead to the start.
     fn links() -> Box<Self::Links>;
     /// Where this position links to.
@@ -124,10 +122,6 @@ macro_rules! position {
             #[inline(always)]
             fn slot_rows(lanes: &[$type; NEAR]) -> [u16; NEAR] {
                 <Common as Instructions>::$nearest::slot_rows(lanes)
-            }
-            #[inline(always)]
-            fn low_rows(lanes: &[$type; NEAR]) -> [u16; NEAR] {
-                <Common as Instructions>::$nearest::low_rows(lanes)
             }
             fn links() -> Box<Self::Links> {
                 boxed(0)

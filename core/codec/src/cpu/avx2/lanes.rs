@@ -116,11 +116,6 @@ impl Nearest for Narrow {
     fn slot_rows(offsets: &[u16; NEAR]) -> [u16; NEAR] {
         sse2::Narrow::slot_rows(offsets)
     }
-
-    #[inline(always)]
-    fn low_rows(offsets: &[u16; NEAR]) -> [u16; NEAR] {
-        sse2::Narrow::low_rows(offsets)
-    }
 }
 
 /// The greater of those of even and of odd places.
@@ -196,10 +191,5 @@ impl Nearest for Wide {
     #[inline(always)]
     fn slot_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
         sse2::Wide::slot_rows(offsets)
-    }
-
-    #[inline(always)]
-    fn low_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
-        sse2::Wide::low_rows(offsets)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     BUCKET, NARROW_MASKS, NARROW_NONE, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing,
-    wide_low_rows, wide_slot_rows,
+    wide_slot_rows,
 };
 
 macro_rules! nearest {
@@ -42,11 +42,6 @@ macro_rules! nearest {
             #[inline(always)]
             fn slot_rows(offsets: &[$offset; NEAR]) -> [u16; NEAR] {
                 wide_slot_rows(&offsets.map(u32::from))
-            }
-
-            #[inline(always)]
-            fn low_rows(offsets: &[$offset; NEAR]) -> [u16; NEAR] {
-                wide_low_rows(&offsets.map(u32::from))
             }
         }
     };

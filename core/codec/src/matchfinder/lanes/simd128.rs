@@ -2,15 +2,12 @@
 
 #![allow(unsafe_code, reason = "loads and stores of vectors")]
 
-use super::{
-    BUCKET, NARROW_MASKS, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing, wide_low_rows,
-    wide_slot_rows,
-};
+use super::{BUCKET, NARROW_MASKS, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing, wide_slot_rows};
 use core::arch::wasm32::{
     f32x4_convert_i32x4, i16x8, i16x8_bitmask, i16x8_eq, i16x8_narrow_i32x4, i32x4_bitmask,
-    i32x4_eq, u16x8_add, u16x8_gt, u16x8_max, u16x8_shl, u16x8_splat, u16x8_sub, u32x4_add,
+    i32x4_eq, u16x8_add, u16x8_max, u16x8_shl, u16x8_splat, u16x8_sub, u32x4_add,
     u32x4_extend_high_u16x8, u32x4_extend_low_u16x8, u32x4_max, u32x4_shr, u32x4_splat, u32x4_sub,
-    v128, v128_and, v128_andnot, v128_bitselect, v128_load, v128_or, v128_store,
+    v128, v128_and, v128_bitselect, v128_load, v128_or, v128_store,
 };
 
 /// The vector that an array of 16 bytes is.
@@ -78,19 +75,6 @@ impl Nearest for Narrow {
         store(&mut rows, u16x8_add(u16x8_shl(slots, 3), lanes));
         rows
     }
-
-    #[inline(always)]
-    fn low_rows(offsets: &[u16; NEAR]) -> [u16; NEAR] {
-        let offsets = load(offsets);
-        let is_short = u16x8_gt(u16x8_splat(14), offsets);
-        let low = v128_and(u16x8_add(offsets, u16x8_splat(2)), u16x8_splat(7));
-        let mut rows = [0; NEAR];
-        store(
-            &mut rows,
-            u16x8_add(low, v128_andnot(u16x8_splat(8), is_short)),
-        );
-        rows
-    }
 }
 
 /// Positions of 21 bits.
@@ -141,10 +125,5 @@ impl Nearest for Wide {
     #[inline(always)]
     fn slot_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
         wide_slot_rows(offsets)
-    }
-
-    #[inline(always)]
-    fn low_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
-        wide_low_rows(offsets)
     }
 }

@@ -2,17 +2,14 @@
 
 #![allow(unsafe_code, reason = "instructions that every x86-64 has")]
 
-use super::{
-    BUCKET, NARROW_MASKS, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing, wide_low_rows,
-    wide_slot_rows,
-};
+use super::{BUCKET, NARROW_MASKS, NEAR, Nearest, WIDE_MASKS, WIDE_NONE, agreeing, wide_slot_rows};
 use core::arch::x86_64::{
     __m128i, _mm_add_epi16, _mm_add_epi32, _mm_and_si128, _mm_andnot_si128, _mm_castps_si128,
-    _mm_cmpeq_epi16, _mm_cmpeq_epi32, _mm_cmpgt_epi16, _mm_cmpgt_epi32, _mm_cvtepi32_ps,
-    _mm_load_si128, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packs_epi32,
-    _mm_set_epi16, _mm_set1_epi16, _mm_set1_epi32, _mm_setzero_si128, _mm_slli_epi16,
-    _mm_srli_epi32, _mm_storeu_si128, _mm_sub_epi16, _mm_sub_epi32, _mm_subs_epu16,
-    _mm_unpackhi_epi16, _mm_unpacklo_epi16,
+    _mm_cmpeq_epi16, _mm_cmpeq_epi32, _mm_cmpgt_epi32, _mm_cvtepi32_ps, _mm_load_si128,
+    _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packs_epi32, _mm_set_epi16,
+    _mm_set1_epi16, _mm_set1_epi32, _mm_setzero_si128, _mm_slli_epi16, _mm_srli_epi32,
+    _mm_storeu_si128, _mm_sub_epi16, _mm_sub_epi32, _mm_subs_epu16, _mm_unpackhi_epi16,
+    _mm_unpacklo_epi16,
 };
 
 /// Positions of 16 bits.
@@ -114,22 +111,6 @@ impl Nearest for Narrow {
         }
         rows
     }
-
-    #[inline(always)]
-    fn low_rows(offsets: &[u16; NEAR]) -> [u16; NEAR] {
-        let mut rows = [0u16; NEAR];
-        // SAFETY: every x86-64 has these instructions. The arrays are 16 bytes long; nothing is
-        // asked of their alignment.
-        unsafe {
-            let offsets = _mm_loadu_si128(offsets.as_ptr().cast());
-            let zero = _mm_setzero_si128();
-            let is_short = _mm_cmpgt_epi16(_mm_subs_epu16(_mm_set1_epi16(14), offsets), zero);
-            let low = _mm_and_si128(_mm_add_epi16(offsets, _mm_set1_epi16(2)), _mm_set1_epi16(7));
-            let found = _mm_add_epi16(low, _mm_andnot_si128(is_short, _mm_set1_epi16(8)));
-            _mm_storeu_si128(rows.as_mut_ptr().cast(), found);
-        }
-        rows
-    }
 }
 
 /// Positions of 21 bits.
@@ -177,10 +158,5 @@ impl Nearest for Wide {
     #[inline(always)]
     fn slot_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
         wide_slot_rows(offsets)
-    }
-
-    #[inline(always)]
-    fn low_rows(offsets: &[u32; NEAR]) -> [u16; NEAR] {
-        wide_low_rows(offsets)
     }
 }
