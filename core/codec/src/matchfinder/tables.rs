@@ -2,7 +2,7 @@
 //!
 //! An optimal parser wants, at each position, the smallest offset for every length. Binary trees of
 //! suffixes give exactly that, but each step down is a mispredicted branch on data that has just been
-//! loaded. Here, tables hold the newest positions for each hash of 2, 3, 4, 6 and 8 bytes (and 5 if asked),
+//! loaded. Here, tables hold the newest positions for each hash of 2, 3, 4 and 8 bytes (and 6 and 5 if asked),
 //! one for the shortest and a bucket of four for the others. All candidates are compared by a word; nothing in one
 //! comparison depends on another, so the processor overlaps them freely. What comes out is one *lane*
 //! per length ([`Nearest`]), which the parser goes through without a branch either.
@@ -31,8 +31,8 @@ pub(crate) const NEAR: usize = 8;
 /// Lengths by whose bytes single positions are kept.
 const SINGLE: [usize; 2] = [2, 3];
 /// Lengths by whose bytes several positions are kept.
-/// The last of these is for [`Breadth::All`] only.
-const SEVERAL: [usize; 4] = [4, 6, 8, 5];
+/// Not all are used with every [`Breadth`].
+const SEVERAL: [usize; 4] = [4, 8, 6, 5];
 /// The length whose positions are chained; at most 16.
 const CHAIN: u32 = 12;
 /// Large windows are not chained, since each step of a chain would wait for memory: they have buckets
@@ -44,12 +44,23 @@ const GOOD: usize = 32;
 /// Which positions of the buckets to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Breadth {
-    /// The newest three with four bytes, one with six, two with eight.
+    /// The four with four bytes, two with eight.
     Few,
     /// The four with four bytes, two with six, four with eight.
     Most,
     /// Also the four with five bytes.
     All,
+}
+
+impl Breadth {
+    /// How many of the lengths of [`SEVERAL`] are used.
+    fn tables(self) -> usize {
+        match self {
+            Breadth::Few => 2,
+            Breadth::Most => 3,
+            Breadth::All => 4,
+        }
+    }
 }
 
 /// How far to look.
@@ -72,7 +83,7 @@ pub(crate) const TABLES: usize = 8;
 /// table. Bytes that do not belong are shifted out.
 static FACTORS: [[u32; TABLES]; 3] = {
     const ODD: [u32; 3] = [0x9e37_79b1, 0x85eb_ca77, 0xc2b2_ae3d];
-    let lengths = [2, 3, 4, 6, 8, CHAIN, 5, 0];
+    let lengths = [2, 3, 4, 8, 6, 5, CHAIN, 0];
     let mut factors = [[0; TABLES]; 3];
     let mut part = 0;
     while part < 3 {
@@ -145,8 +156,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         for table in self.single.iter_mut() {
             table[..1 << bits].fill(P::default());
         }
-        let used = SEVERAL.len() - usize::from(breadth != Breadth::All);
-        for table in &mut self.several[..used] {
+        for table in &mut self.several[..breadth.tables()] {
             table[..1 << bits].fill(P::Bucket::default());
         }
         for table in &mut self.far {
@@ -159,15 +169,21 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 
     /// Where a position is kept, announced to the processor.
     #[inline(always)]
-    fn slots<I: Instructions, const ALL: bool>(&self, window: &P::Window, pos: P) -> Slots {
+    fn slots<I: Instructions, const FEW: bool, const ALL: bool>(
+        &self,
+        window: &P::Window,
+        pos: P,
+    ) -> Slots {
         let (word, next) = (P::load(window, pos), P::load_next(window, pos));
         let slots = I::hash(word, next as u32, &FACTORS, self.shift);
-        let [two, three, four, six, eight, chain, five, _] = slots.map(|slot| slot as usize % N);
+        let [two, three, four, eight, six, five, chain, _] = slots.map(|slot| slot as usize % N);
         prefetch(&self.single[0], two);
         prefetch(&self.single[1], three);
         prefetch(&self.several[0], four);
-        prefetch(&self.several[1], six);
-        prefetch(&self.several[2], eight);
+        prefetch(&self.several[1], eight);
+        if !FEW {
+            prefetch(&self.several[2], six);
+        }
         if ALL {
             prefetch(&self.several[3], five);
         }
@@ -204,8 +220,8 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
     }
 
     #[inline(always)]
-    fn insert<const ALL: bool>(&mut self, slots: Slots, pos: P) -> Candidates<P> {
-        let [two, three, four, six, eight, chain, five, _] = slots.near;
+    fn insert<const FEW: bool, const ALL: bool>(&mut self, slots: Slots, pos: P) -> Candidates<P> {
+        let [two, three, four, eight, six, five, chain, _] = slots.near;
         let slot = |slot: u32| slot as usize % N;
         let [two, three] = [(0, two), (1, three)]
             .map(|(i, at)| core::mem::replace(&mut self.single[i][slot(at)], pos));
@@ -213,12 +229,15 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             let bucket = &mut self.several[table][slot(at)];
             core::mem::replace(bucket, pos.push(*bucket))
         };
-        let several = [renew(0, four), renew(1, six), renew(2, eight)];
-        let five = if ALL {
-            renew(3, five)
-        } else {
-            P::Bucket::default()
-        };
+        let mut several = [P::Bucket::default(); SEVERAL.len()];
+        several[0] = renew(0, four);
+        several[1] = renew(1, eight);
+        if !FEW {
+            several[2] = renew(2, six);
+        }
+        if ALL {
+            several[3] = renew(3, five);
+        }
         let mut far = [P::Bucket::default(); FAR];
         let mut newest = P::default();
         if P::IS_CHAINED {
@@ -233,7 +252,6 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         Candidates {
             single: [two, three],
             several,
-            five,
             chain: newest,
             far,
         }
@@ -288,13 +306,13 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         }
         let mut announced = [Slots::default(); 8];
         for at in pos..pos + P::AHEAD {
-            announced[at % P::AHEAD] = self.slots::<I, ALL>(window, P::new(at));
+            announced[at % P::AHEAD] = self.slots::<I, FEW, ALL>(window, P::new(at));
         }
         while pos < last {
             let index = pos - start;
-            let ahead = self.slots::<I, ALL>(window, P::new(pos + P::AHEAD));
+            let ahead = self.slots::<I, FEW, ALL>(window, P::new(pos + P::AHEAD));
             let slots = core::mem::replace(&mut announced[pos % P::AHEAD], ahead);
-            let candidates = self.insert::<ALL>(slots, P::new(pos));
+            let candidates = self.insert::<FEW, ALL>(slots, P::new(pos));
             let (these, longest) = nearest::<P, I, FEW, ALL>(window, P::new(pos), &candidates);
             lanes[index] = these;
             longs[index] = longest as u32;
@@ -322,9 +340,9 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             if longest >= effort.nice {
                 let stop = (pos + longest - 1).min(last);
                 while pos < stop {
-                    let ahead = self.slots::<I, ALL>(window, P::new(pos + P::AHEAD));
+                    let ahead = self.slots::<I, FEW, ALL>(window, P::new(pos + P::AHEAD));
                     let slots = core::mem::replace(&mut announced[pos % P::AHEAD], ahead);
-                    self.insert::<ALL>(slots, P::new(pos));
+                    self.insert::<FEW, ALL>(slots, P::new(pos));
                     lanes[pos - start] = [P::NONE; NEAR];
                     longs[pos - start] = 0;
                     pos += 1;
@@ -368,7 +386,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
                 }
             }
         };
-        for c in P::all(candidates.several[2]) {
+        for c in P::all(candidates.several[1]) {
             if best < most && c.get() < pos - offset {
                 look(c.get(), &mut best);
             }
@@ -409,9 +427,7 @@ struct Slots {
 /// Earlier positions that may match.
 struct Candidates<P: Position> {
     single: [P; SINGLE.len()],
-    /// Those with four, six and eight bytes.
-    several: [P::Bucket; 3],
-    five: P::Bucket,
+    several: [P::Bucket; SEVERAL.len()],
     chain: P,
     far: [P::Bucket; FAR],
 }
@@ -461,22 +477,16 @@ fn nearest<P: Position, I: Instructions, const FEW: bool, const ALL: bool>(
     candidates: &Candidates<P>,
 ) -> (Lanes<P>, usize) {
     let [two, three] = candidates.single;
-    let [four, six, eight] = candidates.several;
-    let [a, b, c, _] = P::all(four);
-    let [d, e, ..] = P::all(six);
-    let [f, g, ..] = P::all(eight);
+    let [four, eight, six, five] = candidates.several;
     let mut lanes = P::Nearest::<I>::none();
-    let buckets = if FEW {
-        [P::bucket([two, three, a, b]), P::bucket([c, d, f, g])]
-    } else {
+    let [a, b, ..] = P::all(if FEW { eight } else { six });
+    lanes = with::<P, I>(lanes, window, pos, P::bucket([two, three, a, b]));
+    lanes = with::<P, I>(lanes, window, pos, four);
+    if !FEW {
         lanes = with::<P, I>(lanes, window, pos, eight);
-        [P::bucket([two, three, d, e]), four]
-    };
-    if ALL {
-        lanes = with::<P, I>(lanes, window, pos, candidates.five);
     }
-    for bucket in buckets {
-        lanes = with::<P, I>(lanes, window, pos, bucket);
+    if ALL {
+        lanes = with::<P, I>(lanes, window, pos, five);
     }
     lanes.offsets(pos)
 }
