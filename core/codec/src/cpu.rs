@@ -95,7 +95,7 @@ use tests::is_common_only;
 
 #[cfg(test)]
 mod tests {
-    use crate::{Compressor, Format, Level};
+    use crate::{Compressor, Decompressor, Format, Level};
     use alloc::vec::Vec;
     use core::cell::Cell;
 
@@ -139,13 +139,20 @@ mod tests {
 
     #[test]
     fn all_processors_give_the_same() {
-        let data = sample(if cfg!(miri) { 3000 } else { 150_000 });
+        let (size, levels): (usize, &[u32]) = if cfg!(miri) {
+            (2000, &[20, 60])
+        } else {
+            (150_000, &[10, 20, 25, 35, 50, 60, 100])
+        };
+        let data = sample(size);
         for (format, chunk) in [
             (Format::Lzx, 1 << 15),
             (Format::Lzx, 1 << 17),
             (Format::Xpress, 1 << 15),
+            (Format::Lzms, 1 << 15),
         ] {
-            for level in [10, 20, 25, 35, 50, 60, 100] {
+            let mut decompressor = Decompressor::new(format, chunk).unwrap();
+            for &level in levels {
                 let mut some = Compressor::new(format, chunk, Level(level)).unwrap();
                 COMMON_ONLY.set(true);
                 let mut other = Compressor::new(format, chunk, Level(level)).unwrap();
@@ -156,6 +163,9 @@ mod tests {
                     assert_eq!(size, other.compress(data, &mut b));
                     let size = size.expect("this shrinks");
                     assert!(a[..size] == b[..size], "{format:?} {level}");
+                    let mut back = alloc::vec![0; data.len()];
+                    decompressor.decompress(&a[..size], &mut back).unwrap();
+                    assert!(back == data, "{format:?} {level}");
                 }
             }
         }

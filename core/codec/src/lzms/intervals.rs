@@ -298,21 +298,7 @@ mod tests {
             repeat in 1usize..4,
         ) {
             let text = noise.iter().map(|byte| byte % letters).collect::<Vec<_>>().repeat(repeat);
-            let mut intervals = Intervals::new(limit);
-            intervals.room = 5;
-            let limit = intervals.limit();
-            for (at, found) in walk(&mut intervals, &text, &[true]).into_iter().enumerate() {
-                prop_assert_eq!(found, naive(&text, at, limit));
-            }
-            // Where there is not room for all intervals, matches may be missed or be called shorter.
-            intervals.room = ROOM;
-            for (at, found) in walk(&mut intervals, &text, &[true]).into_iter().enumerate() {
-                for &Match { length, offset } in &found {
-                    let from = at - offset as usize;
-                    prop_assert!(length as usize <= common(&text, from, at, 0, text.len() - at));
-                }
-                prop_assert!(found.windows(2).all(|pair| pair[0].offset > pair[1].offset));
-            }
+            all_found(&text, limit);
         }
 
         #[test]
@@ -322,14 +308,44 @@ mod tests {
             wanted in proptest::collection::vec(any::<bool>(), 1..20),
         ) {
             let text = noise.iter().map(|byte| byte % letters).collect::<Vec<_>>();
-            let mut intervals = Intervals::new(MAX_SHARED);
-            intervals.room = 5;
-            for (at, found) in walk(&mut intervals, &text, &wanted).into_iter().enumerate() {
-                if wanted[at % wanted.len()] {
-                    prop_assert_eq!(found, naive(&text, at, MAX_SHARED));
-                }
+            found_later(&text, &wanted);
+        }
+    }
+
+    fn all_found(text: &[u8], limit: usize) {
+        let mut intervals = Intervals::new(limit);
+        intervals.room = 5;
+        let limit = intervals.limit();
+        for (at, found) in walk(&mut intervals, text, &[true]).into_iter().enumerate() {
+            assert_eq!(found, naive(text, at, limit));
+        }
+        // Where there is not room for all intervals, matches may be missed or be called shorter.
+        intervals.room = ROOM;
+        for (at, found) in walk(&mut intervals, text, &[true]).into_iter().enumerate() {
+            for &Match { length, offset } in &found {
+                let from = at - offset as usize;
+                assert!(length as usize <= common(text, from, at, 0, text.len() - at));
+            }
+            assert!(found.windows(2).all(|pair| pair[0].offset > pair[1].offset));
+        }
+    }
+
+    fn found_later(text: &[u8], wanted: &[bool]) {
+        let mut intervals = Intervals::new(MAX_SHARED);
+        intervals.room = 5;
+        for (at, found) in walk(&mut intervals, text, wanted).into_iter().enumerate() {
+            if wanted[at % wanted.len()] {
+                assert_eq!(found, naive(text, at, MAX_SHARED));
             }
         }
+    }
+
+    /// Texts that were once taken for something else.
+    #[test]
+    fn repetitions_of_all_there_is() {
+        all_found(&[0, 1, 0, 1], 2);
+        let text = [&[0, 0, 2, 2][..], &[0; 49], &[1]].concat();
+        found_later(&text, &[false, false, false, false, true]);
     }
 
     #[test]
