@@ -53,14 +53,20 @@ pub fn tellable(root: &Path) {
     fs::write(root.join("large"), large).unwrap();
 }
 
-#[test]
-fn a_file_that_is_not_there_is_named_once() {
+/// The command component, the directory given to it, and in that a tree that it can tell.
+fn with_source() -> Option<(Call, Scratch, PathBuf)> {
     let scratch = Scratch::new();
-    let Some(command) = command(scratch.path()) else {
-        return;
-    };
+    let command = command(scratch.path())?;
     let source = scratch.join("source");
     tellable(&source);
+    Some((command, scratch, source))
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named_once() {
+    let Some((command, scratch, source)) = with_source() else {
+        return;
+    };
     let call = command.arg("capture").arg(&source);
     for (config, cause) in [("nowhere.ini", "No such file"), ("source", "directory")] {
         let config = format!("--config={}", scratch.join(config).display());
@@ -76,12 +82,9 @@ fn a_file_that_is_not_there_is_named_once() {
 
 #[test]
 fn it_writes_the_same_bytes() {
-    let scratch = Scratch::new();
-    let Some(command) = command(scratch.path()) else {
+    let Some((command, scratch, source)) = with_source() else {
         return;
     };
-    let source = scratch.join("source");
-    tellable(&source);
     let before = Snapshot::of(&source);
     for how in COMPRESSIONS {
         let (native, ours) = (scratch.join("native.wim"), scratch.join("ours.wim"));
@@ -118,12 +121,9 @@ fn it_writes_the_same_bytes() {
 
 #[test]
 fn it_shows_and_restores() {
-    let scratch = Scratch::new();
-    let Some(command) = command(scratch.path()) else {
+    let Some((command, scratch, source)) = with_source() else {
         return;
     };
-    let source = scratch.join("source");
-    tellable(&source);
     let wim = scratch.join("x.wim");
     by_program(&source, &wim, Compression::Lzx, &[]);
     // What the program restores is what is expected: an archive's times are coarser than a tree's.
@@ -177,12 +177,9 @@ fn it_captures_a_volume() {
 
 #[test]
 fn failures_leave_nothing_behind() {
-    let scratch = Scratch::new();
-    let Some(command) = command(scratch.path()) else {
+    let Some((command, scratch, source)) = with_source() else {
         return;
     };
-    let source = scratch.join("source");
-    tellable(&source);
     let wim = scratch.join("x.wim");
     fs::write(&wim, b"something else").unwrap();
     // An absolute link cannot be read here.
