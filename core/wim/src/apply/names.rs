@@ -67,13 +67,17 @@ impl<'a> Paths<'a> {
 
 /// Names that a target does not allow, and what stands for them.
 #[derive(Debug, Default)]
-pub struct Renamed(HashMap<DentryId, Vec<u8>>);
+pub struct Renamed {
+    names: HashMap<DentryId, Vec<u8>>,
+    /// The number that was given last: no two names have the same.
+    last: usize,
+}
 
 impl Renamed {
     /// The name of a file in the target.
     #[must_use]
     pub fn name<'a>(&'a self, image: &'a Image, dentry: DentryId) -> &'a [u8] {
-        match self.0.get(&dentry) {
+        match self.names.get(&dentry) {
             Some(name) => name,
             None => image.name(dentry),
         }
@@ -82,12 +86,12 @@ impl Renamed {
     /// Gives a name that the target does not allow another one: what cannot stand in a name becomes
     /// U+FFFD, and a number is put behind. False if the target allows none.
     pub fn rename(&mut self, image: &Image, dentry: DentryId, target: &dyn Target) -> bool {
-        if self.0.contains_key(&dentry) {
+        if self.names.contains_key(&dentry) {
             return true;
         }
         let name = String::from_utf8_lossy(image.name(dentry)).replace(['/', '\0'], "\u{FFFD}");
         let siblings = image.parent(dentry);
-        let mut number = self.0.len();
+        let mut number = self.last;
         loop {
             number += 1;
             let suffix = format!(" (invalid filename #{number})");
@@ -104,7 +108,8 @@ impl Renamed {
             };
             let taken = siblings.is_some_and(|parent| image.child(parent, &new).is_some());
             if !taken {
-                self.0.insert(dentry, new);
+                self.names.insert(dentry, new);
+                self.last = number;
                 return true;
             }
         }

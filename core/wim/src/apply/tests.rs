@@ -151,6 +151,25 @@ fn names_that_cannot_be_are_left_out_or_renamed() {
 }
 
 #[test]
+fn renamed_files_get_names_that_nobody_has() {
+    let mut tree = Tree::new();
+    let inode = || file_inode(FileAttributes::NORMAL);
+    tree.any("", "a/\u{FFFD}", inode(), StreamKind::Data, b"one", &[]);
+    tree.any("", "a\u{FFFD}/", inode(), StreamKind::Data, b"two", &[]);
+    tree.file("a\u{FFFD}\u{FFFD} (invalid filename #1)", b"three");
+    let options = ApplyOptions {
+        include_invalid_names: true,
+        ..ApplyOptions::default()
+    };
+    let (entries, _) = restored(tree.archive(Compression::None), &options).unwrap();
+    let place = |number| format!("a\u{FFFD}\u{FFFD} (invalid filename #{number})");
+    let mut found = [1, 2, 3].map(|number| data(&entries, &place(number)));
+    assert_eq!(found[0], b"three");
+    found.sort_unstable();
+    assert_eq!(found, [&b"one"[..], b"three", b"two"]);
+}
+
+#[test]
 fn unix_data_is_restored_if_asked_for() {
     let mut tree = Tree::new();
     let item = |mode| {
