@@ -19,6 +19,10 @@ use super::{MAX_MATCH, seed, window_order};
 
 /// Matches are found and held for this many bytes at a time.
 const SEGMENT: usize = 1 << 16;
+/// Windows above this size have more of everything to find, and it is worth more to find it.
+const LARGE: usize = 1 << 19;
+/// Windows up to this size are searched by the finder for small ones.
+const SMALL: usize = 1 << 16;
 
 /// See the module's page.
 #[derive(Debug)]
@@ -29,8 +33,7 @@ pub(super) struct Thorough<P: Position, const N: usize> {
     parser: OptimalParser,
     model: Model,
     tokens: Vec<Token>,
-    effort: Effort,
-    manner: Manner,
+    level: u32,
     passes: u32,
 }
 
@@ -39,13 +42,6 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let size = chunk_size as usize;
         let segment = size.min(SEGMENT);
         let level = level.0;
-        let nice = match level {
-            ..45 => 2 * level as usize - 32,
-            // Large windows hold more long matches.
-            _ if P::WINDOW > 1 << 17 => (100 + 2 * level as usize).min(MAX_MATCH),
-            45..60 => 2 * level.max(50) as usize - 16,
-            _ => (3 * level as usize - 43).min(MAX_MATCH),
-        };
         Thorough {
             finder: TableFinder::new(size),
             cache: MatchCache::new(segment),
@@ -53,34 +49,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
             parser: OptimalParser::new(segment),
             model: Model::new(offset::slots(window_order(chunk_size))),
             tokens: Vec::with_capacity(segment),
-            effort: Effort {
-                breadth: match level {
-                    45..=50 if P::WINDOW > 1 << 17 => Breadth::Most,
-                    ..=50 => Breadth::Few,
-                    51..60 => Breadth::Most,
-                    _ => Breadth::All,
-                },
-                depth: match level {
-                    ..=50 => level / 2,
-                    // What little this costs goes to long matches, as in markup.
-                    _ => 2 * level,
-                },
-                nice,
-                longest: MAX_MATCH,
-            },
-            manner: Manner {
-                nice,
-                interval: match level {
-                    ..40 => 2048,
-                    40..45 => 1024,
-                    _ => 512,
-                },
-                warm_up: match level {
-                    50..60 => (level as usize - 50) * 3,
-                    _ => 0,
-                },
-                tries_parts: level >= 40,
-            },
+            level,
             passes: match level {
                 ..60 => 1,
                 60..=100 => 2,
@@ -113,13 +82,14 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let Some(window) = P::window(buffer) else {
             return;
         };
-        self.finder.reset(size, self.effort.breadth);
+        let effort = effort(self.level, size);
+        let first = manner(self.level, size, effort.nice);
+        self.finder.reset(size, effort.breadth);
         let mut recent = Recent::START;
         let mut pos = 0;
         while pos < size {
             let end = size.min(pos + SEGMENT);
-            self.finder
-                .fill(window, pos, end, self.effort, &mut self.cache);
+            self.finder.fill(window, pos, end, effort, &mut self.cache);
             self.splitter.start(end - pos);
             seed::parse(
                 window,
@@ -138,7 +108,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                 let data = &buffer[range.clone()];
                 let mut after = recent;
                 for pass in 0..self.passes {
-                    let mut manner = self.manner;
+                    let mut manner = first;
                     if pass > 0 {
                         self.model.seed_tokens(&self.tokens);
                         manner.interval = usize::MAX;
@@ -162,5 +132,54 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                 pos = range.end;
             }
         }
+    }
+}
+
+/// How far to look in a window of `size` bytes.
+fn effort(level: u32, size: usize) -> Effort {
+    Effort {
+        breadth: match level {
+            45..=50 if size > LARGE => Breadth::Most,
+            ..=50 => Breadth::Few,
+            51..60 => Breadth::Most,
+            _ => Breadth::All,
+        },
+        depth: match level {
+            ..=50 => level / 2,
+            // What little this costs goes to long matches, as in markup.
+            _ => 2 * level,
+        },
+        nice: nice(level as usize, size).min(MAX_MATCH),
+        longest: MAX_MATCH,
+    }
+}
+
+/// The least length of a match that is taken at once.
+fn nice(level: usize, size: usize) -> usize {
+    match level {
+        ..45 => 2 * level - 32,
+        // Larger windows hold more long matches.
+        45..=50 if size > SMALL && size <= LARGE => 40 + 2 * level,
+        _ if size > SMALL => 100 + 2 * level,
+        45..60 => 2 * level.max(50) - 16,
+        _ => 3 * level - 43,
+    }
+}
+
+/// How to parse a window of `size` bytes.
+fn manner(level: u32, size: usize, nice: usize) -> Manner {
+    Manner {
+        nice,
+        interval: match level {
+            ..40 => 2048,
+            40..45 => 1024,
+            45..=50 if size > SMALL => 1024,
+            _ => 512,
+        },
+        warm_up: match level {
+            50..60 => (level as usize - 50) * 3,
+            _ => 0,
+        },
+        tries_parts: level >= 40,
     }
 }

@@ -5,8 +5,11 @@
 //! taken for a candidate like any other since its bytes are compared anyway, or for none: what only
 //! position 0 has to offer is not worth a mark. Position 0 itself must not be searched.
 
+mod chain;
+mod far;
 pub(crate) mod lanes;
 pub(crate) mod links;
+mod long;
 pub(crate) mod matches;
 pub(crate) mod position;
 pub(crate) mod tables;

@@ -9,14 +9,17 @@ use super::PADDING;
 use crate::array::boxed;
 use crate::cpu::{Common, Instructions};
 
+use super::chain::Chain;
+use super::far::Far;
 use super::lanes::{NARROW_NONE, Nearest, WIDE_NONE};
+use super::long::Long;
 use super::tables::NEAR;
 
 /// Positions in a bucket.
 pub(crate) const BUCKET: usize = 4;
 
 /// A position as stored in a table.
-pub(crate) trait Position: Copy + Default + core::fmt::Debug {
+pub(crate) trait Position: Copy + Default + Ord + core::fmt::Debug {
     /// An array with a word after every position that can be expressed.
     type Window;
     /// The size of [`Position::Window`].
@@ -24,8 +27,8 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
     /// How many positions before its use the processor is told of a place in a table, a power of two:
     /// the tables of a large window are in a slow cache.
     const AHEAD: usize;
-    /// Whether positions are chained; see the tables.
-    const IS_CHAINED: bool;
+    /// What leads to long matches, with tables of this size.
+    type Long<const N: usize>: Long<Self>;
     /// A position for every one that can be expressed.
     type Links: core::fmt::Debug;
     /// Several positions, the newest first.
@@ -85,12 +88,12 @@ pub(crate) trait Position: Copy + Default + core::fmt::Debug {
 }
 
 macro_rules! position {
-    ($type:ty, $bits:expr, $ahead:expr, $bucket:ty, $nearest:ident, $none:expr) => {
+    ($type:ty, $bits:expr, $ahead:expr, $bucket:ty, $long:ident, $nearest:ident, $none:expr) => {
         impl Position for $type {
             type Window = [u8; (1 << $bits) + PADDING];
             const WINDOW: usize = (1 << $bits) + PADDING;
             const AHEAD: usize = $ahead;
-            const IS_CHAINED: bool = $bits <= 16;
+            type Long<const N: usize> = $long<$type, N>;
             type Links = [$type; 1 << $bits];
             type Bucket = $bucket;
             const NONE: Self = $none;
@@ -163,5 +166,5 @@ macro_rules! position {
     };
 }
 
-position!(u16, 16, 1, u64, Narrow, NARROW_NONE);
-position!(u32, 21, 8, u128, Wide, WIDE_NONE);
+position!(u16, 16, 1, u64, Chain, Narrow, NARROW_NONE);
+position!(u32, 21, 8, u128, Far, Wide, WIDE_NONE);
