@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn all_processors_give_the_same() {
         let (size, levels): (usize, &[u32]) = if cfg!(miri) {
-            (2000, &[20, 60])
+            (1000, &[60])
         } else {
             (150_000, &[10, 20, 25, 35, 50, 60, 100])
         };
