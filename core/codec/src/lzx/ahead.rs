@@ -90,6 +90,12 @@ mod portable {
             }
         }
 
+        /// The way to the next position.
+        #[inline(always)]
+        pub(in crate::lzx) fn first(self) -> Way {
+            self.0[0]
+        }
+
         /// The way to the next position, which the others then are ahead of.
         #[inline(always)]
         pub(in crate::lzx) fn advance(&mut self, incoming: Way) -> Way {
@@ -153,6 +159,13 @@ mod x86 {
                     *ways = _mm_min_pd(_mm_add_pd(base, steps), *ways);
                 }
             }
+        }
+
+        /// The way to the next position.
+        #[inline(always)]
+        pub(in crate::lzx) fn first(self) -> Way {
+            // SAFETY: every x86-64 has the instruction.
+            unsafe { _mm_cvtsd_f64(self.0[0]) }
         }
 
         /// The way to the next position, which the others then are ahead of.
@@ -254,6 +267,7 @@ mod tests {
                 let base = START + (i as f64) * 4096.0;
                 one.lower(base, steps.map(f64::from));
                 other.lower(base, steps.map(f64::from));
+                prop_assert_eq!(one.first(), other.first());
                 prop_assert_eq!(one.advance(UNREACHED), other.advance(UNREACHED));
                 let ways: Vec<_> = one.ways().to_vec();
                 prop_assert_eq!(ways, other.ways().to_vec());

@@ -45,6 +45,9 @@ const RING: usize = 512;
 const REACH: usize = MAX_MATCH + 1 + 2 * NEAR;
 /// What any match costs at least, for the sake of comparison with the cover.
 const LEAST_MATCH: Step = (3 * BIT as u64 * UNIT) as f64;
+/// How much cheaper the way to a position must be than that to the next for items of several parts to be
+/// tried from there. Most of what starts elsewhere comes to nothing.
+const LEAD: Step = (2 * BIT as u64 * UNIT) as f64;
 
 /// How to parse.
 #[derive(Clone, Copy, Debug)]
@@ -188,6 +191,7 @@ impl OptimalParser {
                 break;
             };
             self.ways[at] = way;
+            let tries_parts = tries_parts & (way + LEAD <= ahead.first());
             let item = came(way);
             let length = last_length(item);
             let from = at.wrapping_sub(length);

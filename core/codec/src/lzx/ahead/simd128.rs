@@ -40,6 +40,12 @@ impl Ahead {
         }
     }
 
+    /// The way to the next position.
+    #[inline(always)]
+    pub(in crate::lzx) fn first(self) -> Way {
+        f64x2_extract_lane::<0>(self.0[0])
+    }
+
     /// The way to the next position, which the others then are ahead of.
     #[inline(always)]
     pub(in crate::lzx) fn advance(&mut self, incoming: Way) -> Way {
