@@ -13,7 +13,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::items::{MAX_RAW_OFFSET, pack_delta};
-use crate::array::boxed;
+use crate::array::zeroed;
 use crate::prefetch::prefetch;
 
 /// A delta match: `length` differences equal those at the source (see `pack_delta`).
@@ -88,7 +88,7 @@ pub(super) fn common_differences(
 impl DeltaFinder {
     pub(super) fn new() -> Self {
         Self {
-            newest: boxed(0),
+            newest: zeroed(),
             base: 1,
             size: 0,
             differences: [0; ROOM],

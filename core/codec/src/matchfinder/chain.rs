@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::array::boxed;
+use crate::array::zeroed;
 use crate::prefetch::prefetch;
 
 use super::long::{Long, Search};
@@ -27,7 +27,7 @@ impl<P: Position, const N: usize> Long<P> for Chain<P, N> {
 
     fn new(size: usize) -> Self {
         Chain {
-            head: boxed(P::default()),
+            head: zeroed(),
             prev: vec![P::default(); size],
         }
     }

@@ -5,7 +5,7 @@
 
 use alloc::boxed::Box;
 
-use crate::array::boxed;
+use crate::array::zeroed;
 use crate::prefetch::prefetch;
 
 use super::long::{Long, Search};
@@ -28,7 +28,7 @@ impl<P: Position, const N: usize> Long<P> for Far<P, N> {
     type Earlier = [P::Bucket; TABLES];
 
     fn new(_: usize) -> Self {
-        Far([(); TABLES].map(|()| boxed(P::Bucket::default())))
+        Far([(); TABLES].map(|()| zeroed()))
     }
 
     fn memory(_: usize) -> usize {

@@ -11,7 +11,7 @@
 
 use alloc::boxed::Box;
 
-use crate::array::boxed;
+use crate::array::zeroed;
 
 use super::position::Position;
 
@@ -44,10 +44,10 @@ impl<P: Position> Linker<P> {
     /// For any window.
     pub(crate) fn new() -> Self {
         Linker {
-            head3: boxed(P::default()),
-            head4: boxed(P::default()),
+            head3: zeroed(),
+            head4: zeroed(),
             links: P::links(),
-            threes: boxed(P::default()),
+            threes: zeroed(),
             shift: 0,
         }
     }

@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 
 use super::PADDING;
-use crate::array::boxed;
+use crate::array::{Zero, zeroed};
 use crate::cpu::{Common, Instructions};
 
 use super::chain::Chain;
@@ -19,7 +19,7 @@ use super::tables::NEAR;
 pub(crate) const BUCKET: usize = 4;
 
 /// A position as stored in a table.
-pub(crate) trait Position: Copy + Default + Ord + core::fmt::Debug {
+pub(crate) trait Position: Copy + Default + Zero + Ord + core::fmt::Debug {
     /// An array with a word after every position that can be expressed.
     type Window;
     /// The size of [`Position::Window`].
@@ -32,7 +32,7 @@ pub(crate) trait Position: Copy + Default + Ord + core::fmt::Debug {
     /// A position for every one that can be expressed.
     type Links: core::fmt::Debug;
     /// Several positions, the newest first.
-    type Bucket: Copy + Default + core::fmt::Debug;
+    type Bucket: Copy + Default + Zero + core::fmt::Debug;
     /// An offset larger than all, in a slot of its own.
     const NONE: Self;
     /// The nearest matches by length.
@@ -127,7 +127,7 @@ macro_rules! position {
                 <Common as Instructions>::$nearest::slot_rows(lanes)
             }
             fn links() -> Box<Self::Links> {
-                boxed(0)
+                zeroed()
             }
             #[inline(always)]
             fn next(self, links: &Self::Links) -> Self {

@@ -15,7 +15,7 @@
 
 use alloc::boxed::Box;
 
-use crate::array::boxed;
+use crate::array::zeroed;
 use crate::cpu::{Instructions, Processor, Work};
 use crate::prefetch::prefetch;
 
@@ -108,8 +108,8 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
     /// For windows of up to `size` bytes.
     pub(crate) fn new(size: usize) -> Self {
         TableFinder {
-            single: boxed([P::default(); N]),
-            several: boxed([P::Bucket::default(); N]),
+            single: zeroed(),
+            several: zeroed(),
             long: P::Long::new(size),
             shift: 32 - N.ilog2(),
             processor: Processor::detect(),
