@@ -386,11 +386,12 @@ impl OptimalParser {
             for i in literals.rev().take_while(|&i| i > 0) {
                 take(Token::literal(data[*at + i]));
             }
+            // Without a first match, a literal comes first.
             first = first.max(1);
         }
         let offset = cache.offset(start + *at, first) + ADJUST;
         let adjusted = select_unpredictable(kind == EXPLICIT, offset, kind);
-        // Both are made, since nobody can tell which it is.
+        // Both are made, since no processor can guess which it is.
         let literal = Token::literal(data[*at]);
         let matching = Token::matching(adjusted, first.max(MIN_MATCH));
         take(select_unpredictable(first > 1, matching, literal));

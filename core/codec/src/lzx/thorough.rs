@@ -109,7 +109,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                 let mut after = recent;
                 for pass in 0..self.passes {
                     let mut manner = first;
-                    // They change little of what the passes before are for, the counts.
+                    // Items of several parts change little of what the passes before are for, the counts.
                     manner.tries_parts &= pass + 1 == self.passes;
                     if pass > 0 {
                         self.model.seed_tokens(&self.tokens);
