@@ -26,6 +26,7 @@ mod collecting;
 mod jobs;
 mod large;
 mod solid;
+mod storing;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -39,14 +40,14 @@ pub(super) use self::jobs::{Packing, compress_chunks};
 use self::large::Large;
 pub(super) use self::solid::SolidWriter;
 pub use self::solid::{SolidOptions, SolidOrder};
-use super::blob_writer::{PackedChunk, Slice, write_whole};
+use self::storing::Run;
+use super::blob_writer::Slice;
 use super::buffers::{Buffer, Buffers};
 use super::load::Loader;
 use super::output::Output;
 use super::plan::{Item, Manifest};
 use crate::archive::{Blob, BlobId, BlobPool, Place};
 use crate::format::Compression;
-use crate::format::resource::Chunking;
 use crate::hash::Sha1;
 use crate::port::{Event, Observer, OnUnreadable, Ordered, Phase, Pool, Unit, Workers};
 use crate::{Error, ErrorKind, Result, text};
@@ -57,8 +58,6 @@ const LARGE: u64 = 4 << 20;
 const LOAD_BATCH: u64 = 512 << 10;
 /// Most items that are loaded together.
 const LOAD_ITEMS: usize = 64;
-/// Bytes of chunks that are compressed together.
-const PACK_BATCH: usize = 256 << 10;
 /// Bytes of data in flight: what keeps the driver busy, and for each worker what it has at hand.
 /// Nothing that is written depends on it.
 const BUDGET: u64 = 1 << 20;
@@ -119,13 +118,6 @@ fn compact(buffer: Arc<Buffer>, new: &mut [NewBlob]) -> Arc<Buffer> {
         new.range = start..kept.len();
     }
     Arc::new(kept.into())
-}
-
-/// Chunks on their way to the next compression task.
-#[derive(Default)]
-struct Run {
-    chunks: Vec<Slice>,
-    bytes: usize,
 }
 
 struct Driver<'d, 'env, 'o> {
@@ -289,7 +281,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         while self.in_flight > 0 && self.in_flight + bytes > self.budget {
             if !self.step()? {
                 // Everything left in flight waits for a compression task that was not queued yet.
-                if self.run.chunks.is_empty() {
+                if self.run.is_empty() {
                     break;
                 }
                 self.submit_run();
@@ -394,48 +386,6 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         Ok(blob)
     }
 
-    /// Writes a new blob, or cuts its pieces into chunks that go on to be compressed.
-    fn store(&mut self, blob: BlobId, pieces: Vec<Slice>) -> Result<()> {
-        let size = pieces.iter().map(|piece| piece.range.len() as u64).sum();
-        if let Some(solid) = &mut self.solid {
-            let offset = solid.position();
-            for piece in &pieces {
-                solid.push(self.output, piece.bytes())?;
-            }
-            self.in_flight -= size;
-            self.gathered(blob, offset);
-            return Ok(());
-        }
-        let chunk_size = match self.options.compression {
-            Compression::None => {
-                let raw = |raw| PackedChunk {
-                    raw,
-                    compressed: None,
-                };
-                let chunks: Vec<_> = pieces.into_iter().map(raw).collect();
-                let chunking = Chunking {
-                    total: size,
-                    chunk_size: u32::MAX,
-                };
-                return self.write_blob(blob, chunking, &chunks);
-            }
-            Compression::Chunked(_, chunk_size) => chunk_size,
-        };
-        let chunking = Chunking {
-            total: size,
-            chunk_size,
-        };
-        self.collecting.push_back(Collecting::new(blob, chunking));
-        for chunk in pieces.iter().flat_map(|piece| piece.cut(chunk_size)) {
-            self.run.bytes += chunk.range.len();
-            self.run.chunks.push(chunk);
-            if self.run.bytes >= PACK_BATCH {
-                self.submit_run();
-            }
-        }
-        Ok(())
-    }
-
     /// Gives the item its hash. The blob, if it is new and has to be stored.
     fn claim(&mut self, item: &Item, hash: Sha1) -> Result<Option<BlobId>> {
         self.settle(item, hash)?;
@@ -456,64 +406,6 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     fn settle(&mut self, item: &Item, hash: Sha1) -> Result<()> {
         let settled = self.manifest.settle(item.number, hash);
         settled.map_err(|error| error.at(self.show(item)))
-    }
-
-    /// Queues the chunks that have come together.
-    fn submit_run(&mut self) {
-        let Compression::Chunked(format, chunk_size) = self.options.compression else {
-            return;
-        };
-        let run = std::mem::take(&mut self.run);
-        if run.chunks.is_empty() {
-            return;
-        }
-        let level = self.options.level;
-        self.queue.submit(move |state| {
-            Done::Packed(compress_chunks(
-                state, format, chunk_size, level, run.chunks,
-            ))
-        });
-    }
-
-    /// A chunk was compressed; the blob it completes is written.
-    fn collect(&mut self, chunk: PackedChunk) -> Result<()> {
-        let Some(front) = self.collecting.front_mut() else {
-            return Ok(());
-        };
-        front.push(chunk);
-        if !front.is_complete() {
-            return Ok(());
-        }
-        match self.collecting.pop_front() {
-            Some(complete) => self.write_blob(complete.blob, complete.chunking, &complete.chunks),
-            None => Ok(()),
-        }
-    }
-
-    fn write_blob(
-        &mut self,
-        blob: BlobId,
-        chunking: Chunking,
-        chunks: &[PackedChunk],
-    ) -> Result<()> {
-        let resource = write_whole(self.output, chunking, chunks)?;
-        self.pool.get_mut(blob).place = Place::Alone { file: 0, resource };
-        self.in_flight -= chunking.total;
-        self.done_bytes += chunking.total;
-        self.report();
-        Ok(())
-    }
-
-    /// A blob is in the solid resource, from `offset` on.
-    fn gathered(&mut self, blob: BlobId, offset: u64) {
-        let blob = self.pool.get_mut(blob);
-        self.done_bytes += blob.size;
-        // The resource takes its place in the pool when it is complete.
-        blob.place = Place::Solid {
-            solid: self.next_solid,
-            offset,
-        };
-        self.report();
     }
 
     fn report(&self) {
