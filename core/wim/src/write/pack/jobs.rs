@@ -8,6 +8,7 @@ use super::super::blob_writer::{PackedChunk, Slice};
 use super::super::buffers::{Buffer, Buffers};
 use super::super::load::Loader;
 use super::super::plan::Item;
+use super::relay::Relay;
 use crate::hash::{Hasher, Sha1};
 use crate::port::{Observer, RemoteJob, WorkerState};
 use crate::{Error, ErrorKind, Result};
@@ -131,16 +132,20 @@ pub(super) struct PieceJob {
     pub pack: Option<(Format, u32, Level)>,
 }
 
-/// Reads a piece of a large item, as long as the buffer, and compresses it if asked to.
+/// Reads a piece of a large item, as long as the buffer, hashes it when that is its turn, and compresses it if
+/// asked to.
 pub(super) fn load_piece(
     loader: &Loader<'_>,
     job: &PieceJob,
     mut buffer: Buffer,
+    relay: &Relay,
     state: &mut WorkerState,
 ) -> Result<Piece> {
+    let turn = relay.turn(job.start, buffer.len() as u64);
     let mut opened = loader.open(job.item.origin, job.item.expected.size)?;
     opened.read_exact(job.start, &mut buffer, state)?;
     let changed = job.is_last && loader.changed(&mut opened, job.item.expected)?;
+    turn.take(&buffer);
     let buffer = Arc::new(buffer);
     let chunks = match job.pack {
         None => Packing::Here(Vec::new()),

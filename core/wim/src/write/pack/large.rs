@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::jobs::{Done, Piece, PieceJob, load_piece};
+use super::relay::Relay;
 use super::{Driver, Item, SolidWriter};
 use crate::archive::{Blob, Place};
 use crate::format::resource::Chunking;
 use crate::format::{Compression, ResourceFlags, ResourceHeader};
-use crate::hash::{Hasher, Sha1};
+use crate::hash::Sha1;
 use crate::write::blob_writer::{Streamed, StreamedEnd};
 use crate::{Error, ErrorKind, Result};
 
-/// What is done with the pieces of a large item besides hashing them.
+/// What is done with the pieces of a large item besides reading and hashing them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     /// Nothing.
@@ -28,7 +29,8 @@ enum Purpose {
 pub(super) struct Large {
     purpose: Purpose,
     size: u64,
-    hasher: Hasher,
+    /// Hashes the pieces where they are read.
+    relay: Arc<Relay>,
     /// Pieces in flight.
     waiting: u64,
     changed: bool,
@@ -49,7 +51,7 @@ impl Driver<'_, '_, '_> {
             let Some(large) = self.read_large(&item, Purpose::Hash)? else {
                 return Ok(());
             };
-            let hash = large.hasher.finish();
+            let hash = large.relay.hash();
             if self.is_known(&item, hash)? {
                 self.total_bytes -= size;
                 return Ok(());
@@ -68,7 +70,7 @@ impl Driver<'_, '_, '_> {
         if large.changed {
             self.warn_changed(&item);
         }
-        let hash = large.hasher.finish();
+        let hash = large.relay.hash();
         let offset = large.offset.unwrap_or_else(|| self.output.position());
         let Some(blob) = self.claim(&item, hash)? else {
             self.output.rewind(offset);
@@ -102,7 +104,7 @@ impl Driver<'_, '_, '_> {
         if large.changed {
             self.warn_changed(item);
         }
-        match self.claim(item, large.hasher.finish())? {
+        match self.claim(item, large.relay.hash())? {
             Some(blob) => self.gathered(blob, offset),
             // It became a duplicate between two readings. If it cannot be taken back, bytes that
             // nothing refers to stay in the resource.
@@ -161,7 +163,7 @@ impl Driver<'_, '_, '_> {
         let Some(large) = self.read_large(item, Purpose::Store)? else {
             return Ok(None);
         };
-        let again = large.hasher.finish();
+        let again = large.relay.hash();
         let offset = large.offset.unwrap_or_else(|| self.output.position());
         if again != hash {
             self.output.rewind(offset);
@@ -176,10 +178,11 @@ impl Driver<'_, '_, '_> {
     fn read_large(&mut self, item: &Item, purpose: Purpose) -> Result<Option<Large>> {
         let size = item.expected.size;
         let gathered = self.solid.as_ref().map(SolidWriter::position);
+        let relay = Arc::new(Relay::new());
         self.large = Some(Large {
             purpose,
             size,
-            hasher: Hasher::new(),
+            relay: Arc::clone(&relay),
             waiting: 0,
             changed: false,
             failed: None,
@@ -210,10 +213,10 @@ impl Driver<'_, '_, '_> {
                 pack,
             };
             let loader = self.loader;
-            let buffers = Arc::clone(&self.buffers);
+            let (buffers, relay) = (Arc::clone(&self.buffers), Arc::clone(&relay));
             self.queue.submit(move |state| {
                 let buffer = buffers.take(len as usize);
-                let piece = load_piece(loader, &job, buffer, state);
+                let piece = load_piece(loader, &job, buffer, &relay, state);
                 Done::Piece { piece, len }
             });
             if let Some(large) = &mut self.large {
@@ -230,7 +233,7 @@ impl Driver<'_, '_, '_> {
                 self.output.rewind(offset);
             }
             if let (Purpose::Gather, Some(offset)) = (purpose, gathered) {
-                self.give_up_gathered(offset, large.hasher.finish())?;
+                self.give_up_gathered(offset, large.relay.hash())?;
             }
             self.unreadable(item, error)?;
             return Ok(None);
@@ -253,7 +256,6 @@ impl Driver<'_, '_, '_> {
                 return Ok(());
             }
         };
-        large.hasher.update(&piece.buffer);
         large.changed |= piece.changed;
         match (large.purpose, &mut self.solid) {
             (Purpose::Hash, _) => return Ok(()),

@@ -16,7 +16,7 @@
 //! An item that is larger than a batch is held in several buffers of the same size as that of a batch,
 //! so that the same memory serves both. An item above [`LARGE`] is never held whole. Before it begins, everything before it has been
 //! loaded and queued. If no other data has its size it cannot be a duplicate and is read once:
-//! pieces are read and compressed in parallel, hashed in order, and written as they come. Otherwise
+//! pieces are read and compressed in parallel, hashed in order (`relay`), and written as they come. Otherwise
 //! it is hashed first and read again only if it is new.
 //!
 //! For a solid resource nothing but loading is different: the data of new blobs is added to it in the
@@ -25,6 +25,7 @@
 mod collecting;
 mod jobs;
 mod large;
+mod relay;
 mod solid;
 mod storing;
 
