@@ -176,7 +176,8 @@ fn manner(level: u32, size: usize, nice: usize) -> Manner {
             ..40 => 2048,
             40..45 => 1024,
             45..=50 if size > SMALL => 1024,
-            _ => 512,
+            // Small files have ended before the model has learnt much.
+            _ => (size / 16).clamp(128, 512),
         },
         warm_up: match level {
             50..60 => (level as usize - 50) * 3,
