@@ -20,7 +20,7 @@ pub(super) struct LazyParser {
 }
 
 /// Three bytes at a greater distance cost more than three literals.
-const FAR: usize = 2048;
+const FAR: usize = 1024;
 
 impl LazyParser {
     pub(super) fn new(level: Level) -> Self {

@@ -96,6 +96,7 @@ mod tests {
     const PIECES: [&[u8]; 4] = [b"one", b"and two", b"three", b"four"];
 
     /// The pieces' turns, each on a thread of its own, the last first; without the one that fails.
+    #[allow(clippy::disallowed_methods, reason = "a test is its own host")]
     fn relayed(failing: Option<usize>) -> Sha1 {
         let relay = Relay::new();
         let mut start = 0;
