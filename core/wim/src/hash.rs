@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use sha1::Digest as _;
-
 use crate::{Error, ErrorKind, Result};
 
 /// The SHA-1 of uncompressed data. Twenty zero bytes stand for "empty, no blob".
@@ -41,6 +39,15 @@ impl Sha1 {
         let mut hasher = Hasher::new();
         hasher.update(data);
         hasher.finish()
+    }
+
+    /// Hashes several pieces of data, in less time than one after the other.
+    #[must_use]
+    pub fn of_each<'a>(data: impl IntoIterator<Item = &'a [u8]>) -> Vec<Self> {
+        let data: Vec<&[u8]> = data.into_iter().collect();
+        let mut hashers = vec![Hasher::new(); data.len()];
+        Hasher::update_together(hashers.iter_mut().zip(data));
+        hashers.into_iter().map(Hasher::finish).collect()
     }
 
     /// The twenty bytes.
@@ -91,7 +98,7 @@ impl fmt::Debug for Sha1 {
 
 /// A SHA-1 computation in progress.
 #[derive(Clone, Default)]
-pub struct Hasher(sha1::Sha1);
+pub struct Hasher(wimforge_sha1::Hasher);
 
 impl Hasher {
     /// Starts with no data.
@@ -105,10 +112,17 @@ impl Hasher {
         self.0.update(data);
     }
 
+    /// Adds data to several hashes, in less time than to one after the other.
+    pub fn update_together<'a>(work: impl IntoIterator<Item = (&'a mut Hasher, &'a [u8])>) {
+        wimforge_sha1::update_together(
+            work.into_iter().map(|(hasher, data)| (&mut hasher.0, data)),
+        );
+    }
+
     /// The hash of all data added.
     #[must_use]
     pub fn finish(self) -> Sha1 {
-        Sha1(self.0.finalize().into())
+        Sha1(self.0.finish())
     }
 }
 

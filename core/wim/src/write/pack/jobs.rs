@@ -15,11 +15,11 @@ use crate::{Error, ErrorKind, Result};
 
 /// What comes back from a worker.
 pub(super) enum Done {
-    /// Small items, loaded into one buffer.
+    /// Small items, loaded into one buffer, one behind the other.
     Loaded {
         items: Vec<Item>,
         buffer: Arc<Buffer>,
-        loaded: Vec<Result<Loaded>>,
+        read: Vec<Result<Read>>,
     },
     /// An item that is held in several buffers.
     Held { item: Item, held: Result<Held> },
@@ -27,12 +27,6 @@ pub(super) enum Done {
     Packed(Result<Packing>),
     /// A piece of a large item, of `len` bytes.
     Piece { piece: Result<Piece>, len: u64 },
-}
-
-/// A small item in its batch's buffer.
-pub(super) struct Loaded {
-    pub start: usize,
-    pub read: Read,
 }
 
 /// An item in buffers of its own.
@@ -64,35 +58,39 @@ pub(super) fn load_batch(
     mut buffer: Buffer,
     state: &mut WorkerState,
 ) -> Done {
-    let mut start = 0;
-    let mut loaded = Vec::with_capacity(items.len());
+    let mut rest = &mut buffer[..];
+    let mut read = Vec::with_capacity(items.len());
     for item in &items {
-        let end = start + item.expected.size as usize;
-        let data = &mut buffer[start..end];
-        loaded.push(load_item(loader, item, data, start, state));
-        start = end;
+        let (data, behind) = rest.split_at_mut(item.expected.size as usize);
+        read.push(read_item(loader, item, data, state));
+        rest = behind;
     }
+    let mut end = 0;
+    let data = items.iter().map(|item| {
+        let start = end;
+        end += item.expected.size as usize;
+        &buffer[start..end]
+    });
+    let hashes = Sha1::of_each(data);
+    let read = read.into_iter().zip(hashes);
+    let read = read.map(|(changed, hash)| changed.map(|changed| Read { hash, changed }));
     Done::Loaded {
+        read: read.collect(),
         items,
         buffer: Arc::new(buffer),
-        loaded,
     }
 }
 
-fn load_item(
+/// Reads all of an item; whether it has changed.
+fn read_item(
     loader: &Loader<'_>,
     item: &Item,
     data: &mut [u8],
-    start: usize,
     state: &mut WorkerState,
-) -> Result<Loaded> {
+) -> Result<bool> {
     let mut opened = loader.open(item.origin, item.expected.size)?;
     opened.read_exact(0, data, state)?;
-    let read = Read {
-        hash: Sha1::of(data),
-        changed: loader.changed(&mut opened, item.expected)?,
-    };
-    Ok(Loaded { start, read })
+    loader.changed(&mut opened, item.expected)
 }
 
 /// Reads and hashes an item into buffers for `piece` bytes each.

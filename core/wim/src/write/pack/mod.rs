@@ -36,7 +36,7 @@ use std::sync::Arc;
 use wimforge_codec::Level;
 
 use self::collecting::Collecting;
-use self::jobs::{Done, Held, Loaded, Read, load_batch, load_held, stopped};
+use self::jobs::{Done, Held, Read, load_batch, load_held, stopped};
 pub(super) use self::jobs::{Packing, compress_chunks};
 use self::large::Large;
 pub(super) use self::solid::SolidWriter;
@@ -311,10 +311,10 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             Done::Loaded {
                 items,
                 buffer,
-                loaded,
+                read,
             } => {
                 self.loading -= 1;
-                self.batch_loaded(items, buffer, loaded)?;
+                self.batch_loaded(items, buffer, read)?;
             }
             Done::Held { item, held } => {
                 self.loading -= 1;
@@ -335,16 +335,15 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         &mut self,
         items: Vec<Item>,
         buffer: Arc<Buffer>,
-        loaded: Vec<Result<Loaded>>,
+        read: Vec<Result<Read>>,
     ) -> Result<()> {
         let mut new = Vec::new();
-        for (item, loaded) in items.into_iter().zip(loaded) {
-            let (start, read) = match loaded {
-                Ok(loaded) => (loaded.start, Ok(loaded.read)),
-                Err(error) => (0, Err(error)),
-            };
+        let mut end = 0;
+        for (item, read) in items.into_iter().zip(read) {
+            let start = end;
+            end += item.expected.size as usize;
             if let Some(blob) = self.admit(&item, read)? {
-                let range = start..start + item.expected.size as usize;
+                let range = start..end;
                 new.push(NewBlob { blob, range });
             }
         }
