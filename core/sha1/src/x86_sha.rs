@@ -2,6 +2,7 @@
 //!
 //! An instruction does four rounds, which takes it several cycles, while another may begin in each: all lanes
 //! do the same four rounds before any of them does the next.
+
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_extract_epi32, _mm_set_epi32, _mm_sha1msg1_epu32,
     _mm_sha1msg2_epu32, _mm_sha1nexte_epu32, _mm_sha1rnds4_epu32, _mm_xor_si128,
@@ -35,13 +36,11 @@ impl Instructions {
             lane.blocks = later;
             now
         });
-        #[allow(
-            unsafe_code,
-            reason = "instructions that a processor has that gets here"
-        )]
+        let states = lanes.map(|lane| &mut *lane.state);
+        #[allow(unsafe_code, reason = "they are not in every processor")]
         // SAFETY: the processor said that it has the instructions.
         unsafe {
-            compress(lanes.map(|lane| &mut *lane.state), blocks)
+            compress(states, blocks);
         }
     }
 }
