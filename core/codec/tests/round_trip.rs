@@ -164,6 +164,44 @@ fn xpress_levels_are_in_order() {
     assert!(sizes[5] * 100 < sizes[0] * 97, "{sizes:?}");
 }
 
+/// Declarations with one more parameter each: what is looked for ends within long matches.
+fn declarations(size: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for count in 1.. {
+        let each = |part: &dyn Fn(usize) -> String| (0..count).map(part).collect::<String>();
+        let declared =
+            each(&|i| format!("typename uncvref< result_of< child_c< A{i} , 0 > > >::type , "));
+        let named = each(&|i| format!("A{i} const & a{i} , "));
+        out.extend(format!("template< {declared}int > struct f{count}( {named}... );\n").bytes());
+        if out.len() >= size {
+            out.truncate(size);
+            return out;
+        }
+    }
+    out
+}
+
+/// Two channels of sampled sound.
+fn sound(size: usize) -> Vec<u8> {
+    let mut noise = noise(size).into_iter();
+    let mut noise = || f64::from(noise.next().unwrap_or(0)) / 8.0;
+    let sample = |i: usize| {
+        let level = (i as f64 * 0.013).sin() * 3000.0 + (i as f64 * 0.0031).sin() * 2000.0;
+        [level + noise(), level * 0.8 + noise()].map(|value| (value as i16).to_le_bytes())
+    };
+    (0..size / 4).flat_map(sample).flatten().collect()
+}
+
+/// Bounds that take the rest of long matches, and a table of three bytes that forgets little.
+#[test]
+fn lzx_of_unusual_data() {
+    for (plain, most) in [(declarations(1 << 15), 900), (sound(1 << 15), 27_930)] {
+        let mut compressor = Compressor::new(Format::Lzx, 1 << 15, Level(50)).unwrap();
+        let packed = check(&mut compressor, 1 << 15, &plain).unwrap();
+        assert!(packed.len() < most, "{} of at most {most}", packed.len());
+    }
+}
+
 /// Matches that reach from the very end of a full window to its very start are beyond LZX.
 #[test]
 fn ends_of_a_full_window() {

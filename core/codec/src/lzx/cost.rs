@@ -42,6 +42,8 @@ pub(super) struct Model {
 pub(super) type Last = u32;
 /// An explicit offset. Which one, the position the item starts at and the length tell.
 pub(super) const EXPLICIT: u32 = 3;
+/// A literal.
+pub(super) const LITERAL: Last = last(0, 1);
 
 /// Added for an item of several parts, see [`super::resume`]; the rest then says what sort the first
 /// match is of, and the length of all parts together.

@@ -44,8 +44,8 @@ enum Parser {
 }
 
 /// For up to [`NARROW`] bytes.
-type Narrow = Thorough<u16, { 1 << 14 }>;
-type Wide = Thorough<u32, { 1 << 18 }>;
+type Narrow = Thorough<u16, { 1 << 14 }, { 1 << 16 }>;
+type Wide = Thorough<u32, { 1 << 18 }, { 1 << 18 }>;
 
 /// The largest chunk for positions of 16 bits.
 const NARROW: u32 = 1 << 16;

@@ -32,7 +32,7 @@ use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::NEAR;
 
 use super::ahead::{Ahead, START, UNREACHED, Way, came};
-use super::cost::{EXPLICIT, Last, Model, RESUMED, Step, UNIT, last, last_length};
+use super::cost::{EXPLICIT, LITERAL, Last, Model, RESUMED, Step, UNIT, last, last_length};
 use super::far::{Far, lower};
 use super::offset::{ADJUST, Recent};
 use super::resume::{Gap, Resumed, Tail};
@@ -60,6 +60,8 @@ pub(super) struct Manner {
     pub(super) warm_up: usize,
     /// Whether to try items of several parts.
     pub(super) tries_parts: bool,
+    /// Whether most items will be literals, so that asking for one is quicker than doing without branches.
+    pub(super) is_sparse: bool,
 }
 
 /// Working space for the parser.
@@ -71,6 +73,8 @@ pub(super) struct OptimalParser {
     /// By position, the items of several parts that start there: those that start with the most recent
     /// offset or a literal, and those with an explicit one.
     resumed: Vec<[Resumed; 2]>,
+    /// See [`Manner::is_sparse`].
+    is_sparse: bool,
     processor: Processor,
 }
 
@@ -81,6 +85,7 @@ impl OptimalParser {
             ways: vec![UNREACHED; size + REACH],
             ring: [Recent::START; RING],
             resumed: vec![[Resumed::default(); 2]; size],
+            is_sparse: false,
             processor: Processor::detect(),
         }
     }
@@ -106,6 +111,7 @@ impl OptimalParser {
     ) -> Recent {
         let size = data.len();
         self.begin(size, recent);
+        self.is_sparse = manner.is_sparse;
         let mut learnt = 0;
         // Where to begin anew, with what the model has learnt until there.
         let mut restart = match manner.warm_up {
@@ -166,7 +172,7 @@ impl OptimalParser {
 
     /// Goes on from `stretch.at`, at least to `stretch.stop`.
     #[inline(always)]
-    fn advance<P: Position>(
+    fn advance<P: Position, const SPARSE: bool>(
         &mut self,
         window: &P::Window,
         cache: &MatchCache<P>,
@@ -195,19 +201,23 @@ impl OptimalParser {
             let item = came(way);
             let length = last_length(item);
             let from = at.wrapping_sub(length);
-            let lane = block
-                .get(from)
-                .map_or(0, |lanes| lane_offset(lanes, length))
-                + ADJUST;
-            let mut adjusted = select_unpredictable(item >> 9 == EXPLICIT, lane, item >> 9);
-            if item > last(EXPLICIT, NEAR) {
-                let (kind, first) = self.first(item, from);
-                adjusted = match kind {
-                    EXPLICIT => cache.offset(start + from, first) + ADJUST,
-                    index => index,
-                };
-            }
-            let queue = self.ring[from % RING].after(adjusted);
+            let queue = if SPARSE && item == LITERAL {
+                self.ring[from % RING]
+            } else {
+                let lane = block
+                    .get(from)
+                    .map_or(0, |lanes| lane_offset(lanes, length))
+                    + ADJUST;
+                let mut adjusted = select_unpredictable(item >> 9 == EXPLICIT, lane, item >> 9);
+                if item > last(EXPLICIT, NEAR) {
+                    let (kind, first) = self.first(item, from);
+                    adjusted = match kind {
+                        EXPLICIT => cache.offset(start + from, first) + ADJUST,
+                        index => index,
+                    };
+                }
+                self.ring[from % RING].after(adjusted)
+            };
             self.ring[at % RING] = queue;
             let base = Way::from_bits(way.to_bits() & !(UNIT - 1));
             let pos = start + at;
@@ -219,7 +229,9 @@ impl OptimalParser {
                 served = cover - at;
             }
             let explicit = (entry & 511) as usize;
-            if served < NEAR {
+            if SPARSE && explicit < 2 {
+                ahead.relax_literal(base, literal);
+            } else if served < NEAR {
                 ahead.relax(base, literal, &model.near, P::slot_rows(lanes));
                 if tries_parts && explicit.wrapping_sub(MIN_MATCH) <= NEAR - MIN_MATCH {
                     let offset = lane_offset(lanes, explicit) as usize;
@@ -377,6 +389,10 @@ impl OptimalParser {
         mut take: impl FnMut(Token),
     ) {
         let item = came(self.ways[*at]);
+        if self.is_sparse && item == LITERAL {
+            *at -= 1;
+            return take(Token::literal(data[*at]));
+        }
         let length = last_length(item);
         *at = at.saturating_sub(length.max(1));
         let (kind, mut first) = self.first(item, *at);
@@ -435,7 +451,11 @@ impl<P: Position> Work for Advance<'_, P> {
             model,
             stretch,
         } = self;
-        parser.advance::<P>(window, cache, model, stretch);
+        if parser.is_sparse {
+            parser.advance::<P, true>(window, cache, model, stretch);
+        } else {
+            parser.advance::<P, false>(window, cache, model, stretch);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A first, cheap parse over matches already found, to seed the cost model and the block splitting.
 
+use core::hint::select_unpredictable;
+
 use crate::matchfinder::matches::MatchCache;
 use crate::matchfinder::position::Position;
 
@@ -12,7 +14,9 @@ use super::token::Token;
 /// Weights of the rough measure of what a match saves, from the data at hand: where literals are
 /// expensive, shorter and farther matches pay. Units are those of [`crate::entropy`].
 #[derive(Clone, Copy)]
-struct Weights {
+pub(super) struct Weights {
+    /// Of the bytes.
+    pub(super) entropy: i32,
     /// Saved per byte.
     byte: i32,
 }
@@ -25,7 +29,8 @@ const REPEATED: i32 = 7 * BIT as i32;
 const MARGIN: i32 = BIT as i32;
 
 impl Weights {
-    fn of(data: &[u8]) -> Self {
+    /// From the bytes.
+    pub(super) fn of(data: &[u8]) -> Self {
         let mut counts = [0u32; 256];
         for &byte in data {
             counts[usize::from(byte)] += 1;
@@ -38,23 +43,24 @@ impl Weights {
             .sum();
         let entropy = (sum / data.len().max(1) as u64) as i32;
         Weights {
+            entropy,
             byte: entropy + 5 * BIT as i32 / 4,
         }
     }
 }
 
-/// Gives the items for `pos..end` to `splitter`.
+/// Gives the items for `data`, which is at `pos`, to `splitter`.
 #[inline(never)]
 pub(super) fn parse<P: Position>(
     window: &P::Window,
     data: &[u8],
     cache: &MatchCache<P>,
     pos: usize,
-    end: usize,
     mut recent: Recent,
+    weights: Weights,
     splitter: &mut Splitter,
 ) {
-    let weights = Weights::of(data);
+    let end = pos + data.len();
     let mut at = pos;
     let mut ahead = None;
     while at < end {
@@ -94,16 +100,12 @@ fn best<P: Position>(
     weights: Weights,
 ) -> (i32, u32, usize) {
     let room = end - pos;
-    let mut best = (0, 0, 0);
     let (length, offset) = cache.longest(pos);
-    if length >= 2 {
-        let length = length.min(room);
-        let bits = 31 - (offset | 1).leading_zeros() as i32;
-        let score = weights.byte * length as i32 - bits * BIT as i32 - EXPLICIT;
-        if length >= 2 {
-            best = (score, offset + ADJUST, length);
-        }
-    }
+    let length = length.min(room);
+    let bits = 31 - (offset | 1).leading_zeros() as i32;
+    let score = weights.byte * length as i32 - bits * BIT as i32 - EXPLICIT;
+    let score = select_unpredictable(length >= 2, score, 0);
+    let mut best = (score, offset + ADJUST, length);
     let word = P::load(window, P::new(pos));
     let differ =
         |index| P::load(window, P::new(pos.wrapping_sub(recent.get(index) as usize))) ^ word;

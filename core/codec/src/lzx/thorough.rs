@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Level;
 use crate::bits::BitWriter;
+use crate::entropy::BIT;
 use crate::matchfinder::matches::MatchCache;
 use crate::matchfinder::position::Position;
 use crate::matchfinder::tables::{Breadth, Effort, TableFinder};
@@ -13,6 +14,7 @@ use super::block::BlockCoder;
 use super::cost::Model;
 use super::offset::{self, Recent};
 use super::parse_optimal::{Manner, OptimalParser};
+use super::seed::Weights;
 use super::split::{Grain, Splitter};
 use super::token::{Frequencies, Token};
 use super::{MAX_MATCH, seed, window_order};
@@ -26,8 +28,8 @@ const SMALL: usize = 1 << 16;
 
 /// See the module's page.
 #[derive(Debug)]
-pub(super) struct Thorough<P: Position, const N: usize> {
-    finder: TableFinder<P, N>,
+pub(super) struct Thorough<P: Position, const N: usize, const M: usize> {
+    finder: TableFinder<P, N, M>,
     cache: MatchCache<P>,
     splitter: Splitter,
     parser: OptimalParser,
@@ -37,7 +39,7 @@ pub(super) struct Thorough<P: Position, const N: usize> {
     passes: u32,
 }
 
-impl<P: Position, const N: usize> Thorough<P, N> {
+impl<P: Position, const N: usize, const M: usize> Thorough<P, N, M> {
     pub(super) fn new(chunk_size: u32, level: Level) -> Self {
         let size = chunk_size as usize;
         let segment = size.min(SEGMENT);
@@ -64,7 +66,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
     pub(super) fn memory(size: usize) -> usize {
         let segment = size.min(SEGMENT);
         size_of::<Self>()
-            + TableFinder::<P, N>::memory(size)
+            + TableFinder::<P, N, M>::memory(size)
             + MatchCache::<P>::memory(segment)
             + Splitter::memory(Grain::FINE)
             + OptimalParser::memory(segment)
@@ -82,13 +84,20 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         let Some(window) = P::window(buffer) else {
             return;
         };
-        let effort = effort(self.level, size);
+        let mut effort = effort(self.level, size);
+        let mut weights = Weights::of(&buffer[..size.min(SEGMENT)]);
+        if size <= SEGMENT && self.level <= 100 && weights.entropy >= DENSE {
+            effort.breadth = Breadth::Least;
+        }
         let first = manner(self.level, size, effort.nice);
         self.finder.reset(size, effort.breadth);
         let mut recent = Recent::START;
         let mut pos = 0;
         while pos < size {
             let end = size.min(pos + SEGMENT);
+            if pos > 0 {
+                weights = Weights::of(&buffer[pos..end]);
+            }
             self.finder.fill(window, pos, end, effort, &mut self.cache);
             self.splitter.start(end - pos);
             seed::parse(
@@ -96,8 +105,8 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                 &buffer[pos..end],
                 &self.cache,
                 pos,
-                end,
                 recent,
+                weights,
                 &mut self.splitter,
             );
             let blocks = self.splitter.split();
@@ -109,6 +118,7 @@ impl<P: Position, const N: usize> Thorough<P, N> {
                 let mut after = recent;
                 for pass in 0..self.passes {
                     let mut manner = first;
+                    manner.is_sparse = rough.items * 8 > rough.bytes * 5;
                     // Items of several parts change little of what the passes before are for, the counts.
                     manner.tries_parts &= pass + 1 == self.passes;
                     if pass > 0 {
@@ -136,6 +146,10 @@ impl<P: Position, const N: usize> Thorough<P, N> {
         }
     }
 }
+
+/// Entropy of the bytes, in units of 2^-8 bits, from which on little is gained by a search for long
+/// matches: sampled sound and images, and what is compressed already.
+const DENSE: i32 = 7 * BIT as i32;
 
 /// How far to look in a window of `size` bytes.
 fn effort(level: u32, size: usize) -> Effort {
@@ -184,5 +198,6 @@ fn manner(level: u32, size: usize, nice: usize) -> Manner {
             _ => 0,
         },
         tries_parts: level >= 40,
+        is_sparse: false,
     }
 }

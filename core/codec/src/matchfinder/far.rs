@@ -98,7 +98,7 @@ impl<P: Position, const N: usize> Long<P> for Far<P, N> {
         let mut limit = P::new(search.nearest);
         let buckets = [eights, twelve, twenty, all].map(P::all);
         let buckets = match effort.breadth {
-            Breadth::Few => &buckets[1..],
+            Breadth::Least | Breadth::Few => &buckets[1..],
             _ => &buckets,
         };
         for candidate in buckets.as_flattened() {

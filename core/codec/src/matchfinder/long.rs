@@ -12,7 +12,7 @@ pub(crate) trait Long<P: Position>: core::fmt::Debug {
     /// Where a position is kept.
     type Slots: Copy + Default;
     /// What has been there.
-    type Earlier;
+    type Earlier: Default;
 
     /// For windows of up to `size` bytes.
     fn new(size: usize) -> Self;

@@ -2,7 +2,7 @@
 //!
 //! An optimal parser wants, at each position, the smallest offset for every length. Binary trees of
 //! suffixes give exactly that, but each step down is a mispredicted branch on data that has just been
-//! loaded. Here, tables hold the newest positions for each hash of 2, 3, 4 and 8 bytes (and 6 and 5 if asked),
+//! loaded. Here, tables hold the newest positions for each hash of 2, 3 and 4 bytes (and 8, 6 and 5 if asked),
 //! one for the shortest and a bucket of four for the others. All candidates are compared by a word; nothing in one
 //! comparison depends on another, so the processor overlaps them freely. What comes out is one *lane*
 //! per length ([`Nearest`]), which the parser goes through without a branch either.
@@ -26,15 +26,14 @@ use super::position::Position;
 
 /// The lengths that have a lane: 2 up to this.
 pub(crate) const NEAR: usize = 8;
-/// Lengths by whose bytes single positions are kept.
-const SINGLE: [usize; 2] = [2, 3];
-/// Lengths by whose bytes several positions are kept.
-/// Not all are used with every [`Breadth`].
+/// Lengths by whose bytes several positions are kept, as many of these as the [`Breadth`] says.
 const SEVERAL: [usize; 4] = [4, 8, 6, 5];
 
 /// Which positions of the buckets to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Breadth {
+    /// The four with four bytes only, for data that hardly repeat.
+    Least,
     /// The four with four bytes, two with eight.
     Few,
     /// The four with four bytes, two with six, four with eight.
@@ -45,8 +44,9 @@ pub(crate) enum Breadth {
 
 impl Breadth {
     /// How many of the lengths of [`SEVERAL`] are used.
-    fn tables(self) -> usize {
+    const fn tables(self) -> usize {
         match self {
+            Breadth::Least => 1,
             Breadth::Few => 2,
             Breadth::Most => 3,
             Breadth::All => 4,
@@ -93,10 +93,15 @@ static FACTORS: [[u32; TABLES]; 3] = {
     factors
 };
 
-/// See the module's page. `N` is the size of each table.
+/// What to multiply three bytes with, the others shifted out.
+const THREE: u32 = 0x9e37_79b1 << 8;
+
+/// See the module's page. `N` is the size of each table but that of three bytes, `M` of that: what is pushed
+/// out of this one is lost, and in numbers and samples matches of three bytes are most of what there is.
 #[derive(Debug)]
-pub(crate) struct TableFinder<P: Position, const N: usize> {
-    single: Box<[[P; N]; SINGLE.len()]>,
+pub(crate) struct TableFinder<P: Position, const N: usize, const M: usize> {
+    two: Box<[P; N]>,
+    three: Box<[P; M]>,
     several: Box<[[P::Bucket; N]; SEVERAL.len()]>,
     long: P::Long<N>,
     /// From hashes to slots.
@@ -104,11 +109,12 @@ pub(crate) struct TableFinder<P: Position, const N: usize> {
     processor: Processor,
 }
 
-impl<P: Position, const N: usize> TableFinder<P, N> {
+impl<P: Position, const N: usize, const M: usize> TableFinder<P, N, M> {
     /// For windows of up to `size` bytes.
     pub(crate) fn new(size: usize) -> Self {
         TableFinder {
-            single: zeroed(),
+            two: zeroed(),
+            three: zeroed(),
             several: zeroed(),
             long: P::Long::new(size),
             shift: 32 - N.ilog2(),
@@ -118,7 +124,8 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 
     /// Bytes that [`TableFinder::new`] allocates.
     pub(crate) fn memory(size: usize) -> usize {
-        N * (size_of::<P>() * SINGLE.len() + size_of::<P::Bucket>() * SEVERAL.len())
+        size_of::<P>() * (N + M)
+            + size_of::<P::Bucket>() * N * SEVERAL.len()
             + P::Long::<N>::memory(size)
     }
 
@@ -126,68 +133,54 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
     pub(crate) fn reset(&mut self, size: usize, breadth: Breadth) {
         let bits = P::Long::<N>::bits(size).clamp(9, N.ilog2());
         self.shift = 32 - bits;
-        for table in self.single.iter_mut() {
-            table[..1 << bits].fill(P::default());
-        }
+        self.two[..1 << bits].fill(P::default());
+        self.three[..(M / N) << bits].fill(P::default());
         for table in &mut self.several[..breadth.tables()] {
             table[..1 << bits].fill(P::Bucket::default());
         }
-        self.long.reset(1 << bits);
+        if breadth != Breadth::Least {
+            self.long.reset(1 << bits);
+        }
     }
 
     /// Where a position is kept, announced to the processor.
     #[inline(always)]
-    fn slots<I: Instructions, const FEW: bool, const ALL: bool>(
-        &self,
-        window: &P::Window,
-        pos: P,
-    ) -> Slots<P, N> {
+    fn slots<I: Instructions, const USED: usize>(&self, window: &P::Window, pos: P) -> Slots<P, N> {
         let (word, next) = (P::load(window, pos), P::load_next(window, pos));
-        let slots = I::hash(word, next as u32, &FACTORS, self.shift);
-        let [two, three, four, eight, six, five, long, _] = slots.map(|slot| slot as usize % N);
-        prefetch(&self.single[0], two);
-        prefetch(&self.single[1], three);
-        prefetch(&self.several[0], four);
-        prefetch(&self.several[1], eight);
-        if !FEW {
-            prefetch(&self.several[2], six);
+        let mut slots = I::hash(word, next as u32, &FACTORS, self.shift);
+        slots[1] = (word as u32).wrapping_mul(THREE) >> (self.shift - (M / N).ilog2());
+        let [two, three, four, eight, six, five, long, _] = slots.map(|slot| slot as usize);
+        prefetch(&*self.two, two % N);
+        prefetch(&*self.three, three % M);
+        for (table, slot) in self.several.iter().zip([four, eight, six, five]).take(USED) {
+            prefetch(table, slot % N);
         }
-        if ALL {
-            prefetch(&self.several[3], five);
-        }
-        Slots {
-            near: slots,
-            long: self.long.slots(window, pos, long, self.shift),
-        }
+        let long = match USED {
+            1 => Default::default(),
+            _ => self.long.slots(window, pos, long % N, self.shift),
+        };
+        Slots { near: slots, long }
     }
 
     #[inline(always)]
-    fn insert<const FEW: bool, const ALL: bool>(
-        &mut self,
-        slots: Slots<P, N>,
-        pos: P,
-    ) -> Candidates<P, N> {
-        let [two, three, four, eight, six, five, ..] = slots.near;
-        let slot = |slot: u32| slot as usize % N;
-        let [two, three] = [(0, two), (1, three)]
-            .map(|(i, at)| core::mem::replace(&mut self.single[i][slot(at)], pos));
-        let mut renew = |table: usize, at| {
-            let bucket = &mut self.several[table][slot(at)];
-            core::mem::replace(bucket, pos.push(*bucket))
-        };
+    fn insert<const USED: usize>(&mut self, slots: Slots<P, N>, pos: P) -> Candidates<P, N> {
+        let [two, three, four, eight, six, five, ..] = slots.near.map(|slot| slot as usize);
+        let two = core::mem::replace(&mut self.two[two % N], pos);
+        let three = core::mem::replace(&mut self.three[three % M], pos);
         let mut several = [P::Bucket::default(); SEVERAL.len()];
-        several[0] = renew(0, four);
-        several[1] = renew(1, eight);
-        if !FEW {
-            several[2] = renew(2, six);
-        }
-        if ALL {
-            several[3] = renew(3, five);
+        let tables = self.several.iter_mut().zip([four, eight, six, five]);
+        for ((table, slot), earlier) in tables.zip(&mut several).take(USED) {
+            let bucket = &mut table[slot % N];
+            *earlier = core::mem::replace(bucket, pos.push(*bucket));
         }
         Candidates {
-            single: [two, three],
+            two,
+            three,
             several,
-            long: self.long.insert(slots.long, pos),
+            long: match USED {
+                1 => Default::default(),
+                _ => self.long.insert(slots.long, pos),
+            },
         }
     }
 
@@ -214,7 +207,7 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
 
     /// The same for one breadth.
     #[inline(always)]
-    fn fill_from<I: Instructions, const FEW: bool, const ALL: bool>(
+    fn fill_from<I: Instructions, const USED: usize>(
         &mut self,
         window: &P::Window,
         start: usize,
@@ -240,14 +233,14 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
         }
         let mut announced = [Slots::default(); 8];
         for at in pos..pos + P::AHEAD {
-            announced[at % P::AHEAD] = self.slots::<I, FEW, ALL>(window, P::new(at));
+            announced[at % P::AHEAD] = self.slots::<I, USED>(window, P::new(at));
         }
         while pos < last {
             let index = pos - start;
-            let ahead = self.slots::<I, FEW, ALL>(window, P::new(pos + P::AHEAD));
+            let ahead = self.slots::<I, USED>(window, P::new(pos + P::AHEAD));
             let slots = core::mem::replace(&mut announced[pos % P::AHEAD], ahead);
-            let candidates = self.insert::<FEW, ALL>(slots, P::new(pos));
-            let (these, longest) = nearest::<P, I, FEW, ALL, N>(window, P::new(pos), &candidates);
+            let candidates = self.insert::<USED>(slots, P::new(pos));
+            let (these, longest) = nearest::<P, I, USED, N>(window, P::new(pos), &candidates);
             lanes[index] = these;
             longs[index] = longest as u32;
             pos += 1;
@@ -266,7 +259,15 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             let offset = lanes[index][NEAR - 2].get();
             let mut search = Search::new(window, pos - 1, most, offset, found);
             let eights = candidates.several[1];
-            self.long.look(candidates.long, eights, effort, &mut search);
+            if USED == 1 {
+                for candidate in P::all(candidates.several[0]) {
+                    if candidate.get() < search.nearest && search.best < search.most {
+                        search.look(candidate.get());
+                    }
+                }
+            } else {
+                self.long.look(candidates.long, eights, effort, &mut search);
+            }
             let added = search.count();
             if added == 0 {
                 continue;
@@ -275,13 +276,28 @@ impl<P: Position, const N: usize> TableFinder<P, N> {
             longs[index] = (count << 9 | longest) as u32;
             count += added;
             if longest >= effort.nice {
-                let stop = (pos + longest - 1).min(last);
+                // Positions within are not searched, but the parser may well come to one of them on
+                // another way, and go on with the same offset.
+                let offset = cache.long[count - 1] >> 9;
+                let mut rest = [P::new(offset as usize); NEAR];
+                rest[NEAR - 1] = P::NONE;
+                let end = pos - 1 + longest;
+                let stop = end.min(last);
                 while pos < stop {
-                    let ahead = self.slots::<I, FEW, ALL>(window, P::new(pos + P::AHEAD));
+                    let ahead = self.slots::<I, USED>(window, P::new(pos + P::AHEAD));
                     let slots = core::mem::replace(&mut announced[pos % P::AHEAD], ahead);
-                    self.insert::<FEW, ALL>(slots, P::new(pos));
+                    self.insert::<USED>(slots, P::new(pos));
                     lanes[pos - start] = [P::NONE; NEAR];
                     longs[pos - start] = 0;
+                    let left = end - pos;
+                    if let Some(found) = cache.long.get_mut(count)
+                        && left > NEAR
+                    {
+                        *found = offset << 9 | left as u32;
+                        lanes[pos - start] = rest;
+                        longs[pos - start] = (count << 9 | left) as u32;
+                        count += 1;
+                    }
                     pos += 1;
                 }
             }
@@ -316,14 +332,15 @@ impl<P: Position, const N: usize> Default for Slots<P, N> {
 
 /// Earlier positions that may match.
 struct Candidates<P: Position, const N: usize> {
-    single: [P; SINGLE.len()],
+    two: P,
+    three: P,
     several: [P::Bucket; SEVERAL.len()],
     long: <P::Long<N> as Long<P>>::Earlier,
 }
 
 /// [`TableFinder::fill`].
-struct Fill<'a, P: Position, const N: usize> {
-    finder: &'a mut TableFinder<P, N>,
+struct Fill<'a, P: Position, const N: usize, const M: usize> {
+    finder: &'a mut TableFinder<P, N, M>,
     window: &'a P::Window,
     start: usize,
     end: usize,
@@ -331,7 +348,7 @@ struct Fill<'a, P: Position, const N: usize> {
     cache: &'a mut MatchCache<P>,
 }
 
-impl<P: Position, const N: usize> Work for Fill<'_, P, N> {
+impl<P: Position, const N: usize, const M: usize> Work for Fill<'_, P, N, M> {
     type Output = ();
 
     #[inline(always)]
@@ -344,37 +361,46 @@ impl<P: Position, const N: usize> Work for Fill<'_, P, N> {
             effort,
             cache,
         } = self;
+        const LEAST: usize = Breadth::Least.tables();
+        const FEW: usize = Breadth::Few.tables();
+        const MOST: usize = Breadth::Most.tables();
+        const ALL: usize = Breadth::All.tables();
         match effort.breadth {
-            Breadth::Few => {
-                finder.fill_from::<I, true, false>(window, start, end, effort, cache);
-            }
-            Breadth::Most => {
-                finder.fill_from::<I, false, false>(window, start, end, effort, cache);
-            }
-            Breadth::All => {
-                finder.fill_from::<I, false, true>(window, start, end, effort, cache);
-            }
+            Breadth::Least => finder.fill_from::<I, LEAST>(window, start, end, effort, cache),
+            Breadth::Few => finder.fill_from::<I, FEW>(window, start, end, effort, cache),
+            Breadth::Most => finder.fill_from::<I, MOST>(window, start, end, effort, cache),
+            Breadth::All => finder.fill_from::<I, ALL>(window, start, end, effort, cache),
         }
     }
 }
 
 /// The lanes of a position, and the length of the longest match up to [`NEAR`].
 #[inline(always)]
-fn nearest<P: Position, I: Instructions, const FEW: bool, const ALL: bool, const N: usize>(
+fn nearest<P: Position, I: Instructions, const USED: usize, const N: usize>(
     window: &P::Window,
     pos: P,
     candidates: &Candidates<P, N>,
 ) -> (Lanes<P>, usize) {
-    let [two, three] = candidates.single;
-    let [four, eight, six, five] = candidates.several;
+    let &Candidates {
+        two,
+        three,
+        several: [four, eight, six, five],
+        ..
+    } = candidates;
     let mut lanes = P::Nearest::<I>::none();
-    let [a, b, ..] = P::all(if FEW { eight } else { six });
+    let [a, b, ..] = P::all(match USED {
+        1 => four,
+        2 => eight,
+        _ => six,
+    });
     lanes = with::<P, I>(lanes, window, pos, P::bucket([two, three, a, b]));
-    lanes = with::<P, I>(lanes, window, pos, four);
-    if !FEW {
+    if USED >= 2 {
+        lanes = with::<P, I>(lanes, window, pos, four);
+    }
+    if USED >= 3 {
         lanes = with::<P, I>(lanes, window, pos, eight);
     }
-    if ALL {
+    if USED >= 4 {
         lanes = with::<P, I>(lanes, window, pos, five);
     }
     lanes.offsets(pos)

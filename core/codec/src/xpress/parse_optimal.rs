@@ -36,7 +36,7 @@ const RARE: u32 = 11 * BIT;
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct OptimalParser {
-    finder: TableFinder<u16, { 1 << 14 }>,
+    finder: TableFinder<u16, { 1 << 14 }, { 1 << 16 }>,
     cache: MatchCache<u16>,
     costs: Costs,
     /// The least cost from each position to the end.
@@ -137,7 +137,7 @@ impl OptimalParser {
     /// Bytes of a parser and what it allocates.
     pub(super) fn memory(size: usize) -> usize {
         size_of::<Self>()
-            + TableFinder::<u16, { 1 << 14 }>::memory(size)
+            + TableFinder::<u16, { 1 << 14 }, { 1 << 16 }>::memory(size)
             + MatchCache::<u16>::memory(size)
             + size_of::<u32>() * (size + NEAR + 1 + size)
     }
