@@ -31,6 +31,7 @@ pub mod lznt1;
 pub mod lzx;
 mod matchfinder;
 mod prefetch;
+mod three_bytes;
 pub mod xpress;
 
 mod compressor;

@@ -59,9 +59,9 @@ impl<P: Position> Linker<P> {
 
     /// Forgets everything; the next window has `size` bytes.
     pub(crate) fn reset(&mut self, size: usize) {
-        let bits = (usize::BITS - size.leading_zeros()).clamp(10, HEADS.ilog2());
+        let bits = (usize::BITS - size.leading_zeros() + 1).clamp(10, HEADS.ilog2());
         self.shift = u32::BITS - bits;
-        self.head3[..1 << (bits - 1)].fill(P::default());
+        self.head3[..1 << bits].fill(P::default());
         self.head4[..1 << bits].fill(P::default());
     }
 
@@ -79,7 +79,7 @@ impl<P: Position> Linker<P> {
         for at in pos..end {
             let new = P::new(at);
             let word = P::load_half(window, new);
-            let h3 = (word << 8).wrapping_mul(FACTOR) >> shift >> 1;
+            let h3 = (word << 8).wrapping_mul(FACTOR) >> shift;
             let h4 = word.wrapping_mul(FACTOR) >> shift;
             let three = core::mem::replace(&mut head3[h3 as usize % HEADS], new);
             let four = core::mem::replace(&mut head4[h4 as usize % HEADS], new);

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Level;
+use crate::cpu::Processor;
 use crate::huffman::{CodeBuilder, codewords};
 use crate::incompressible::is_incompressible;
 use crate::matchfinder::PADDING;
@@ -13,7 +14,7 @@ use crate::matchfinder::position::Position;
 use super::item::Item;
 use super::parse_lazy::LazyParser;
 use super::parse_optimal::OptimalParser;
-use super::write::Writer;
+use super::write::{Write, with_lengths};
 use super::{END_SYMBOL, MAX_CODEWORD, SYMBOLS, TABLE_BYTES};
 
 /// Chunks up to this size are not tried: the table of codeword lengths alone would take more.
@@ -30,6 +31,7 @@ pub struct Compressor {
     items: Vec<Item>,
     parser: Parser,
     builder: CodeBuilder,
+    processor: Processor,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl Compressor {
                 Parser::Optimal(Box::new(OptimalParser::new(size, level)))
             },
             builder: CodeBuilder::new(SYMBOLS),
+            processor: Processor::detect(),
         }
     }
 
@@ -91,16 +94,17 @@ impl Compressor {
         self.builder.lengths(&freqs, MAX_CODEWORD, &mut lengths);
         let mut codes = [0u32; SYMBOLS];
         codewords(&lengths, &mut codes);
+        with_lengths(&mut codes, &lengths);
         let room = output.len().min(size - 1);
         let (table, _) = output[..room].split_first_chunk_mut::<TABLE_BYTES>()?;
         for (byte, pair) in table.iter_mut().zip(lengths.chunks_exact(2)) {
             *byte = pair[0] | pair[1] << 4;
         }
-        for (code, &length) in codes.iter_mut().zip(&lengths) {
-            *code = *code << 8 | u32::from(length);
-        }
-        let mut writer = Writer::new(&mut output[..room], TABLE_BYTES);
-        writer.items(&codes, &self.items);
-        writer.finish(codes[END_SYMBOL])
+        self.processor.run(Write {
+            out: &mut output[..room],
+            at: TABLE_BYTES,
+            codes: &codes,
+            items: &self.items,
+        })
     }
 }

@@ -1,20 +1,24 @@
 //! Items as they are coded: all that takes but the codewords, so that writing need not ask what an item
 //! is, which no processor can guess.
 
-use super::{MIN_MATCH, SYMBOLS};
+use super::{END_SYMBOL, MIN_MATCH, SYMBOLS};
 
-/// From the bottom up: the symbol, the number of offset bits, the offset bits, the length less
-/// [`MIN_MATCH`].
+/// From the bottom up: the symbol, whether the length does not fit into it, the number of offset bits, these,
+/// the length less [`MIN_MATCH`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item(u64);
 
-const EXTRA_AT: u32 = 9;
+const LONG_AT: u32 = 9;
+const EXTRA_AT: u32 = 10;
 const VALUE_AT: u32 = 16;
 const REST_AT: u32 = 32;
 /// From this rest on, the length does not fit into the symbol.
 pub(super) const LONG: usize = 15;
 
 impl Item {
+    /// What comes after the last one.
+    pub(super) const END: Item = Item(END_SYMBOL as u64);
+
     /// A byte.
     #[inline(always)]
     pub(super) fn literal(byte: u8) -> Self {
@@ -30,6 +34,7 @@ impl Item {
         let value = offset - (1 << extra);
         Item(
             symbol as u64
+                | u64::from(rest >= LONG) << LONG_AT
                 | u64::from(extra) << EXTRA_AT
                 | (value as u64) << VALUE_AT
                 | (rest as u64) << REST_AT,
@@ -39,6 +44,12 @@ impl Item {
     #[inline(always)]
     pub(super) fn symbol(self) -> usize {
         self.0 as usize & (SYMBOLS - 1)
+    }
+
+    /// Whether the length does not fit into the symbol, so that raw bytes come before the offset bits.
+    #[inline(always)]
+    pub(super) fn is_long(self) -> bool {
+        self.0 >> LONG_AT & 1 != 0
     }
 
     /// The number of offset bits.
@@ -53,10 +64,9 @@ impl Item {
         (self.0 >> VALUE_AT) as u32 & 0xffff
     }
 
-    /// The length less [`MIN_MATCH`], if that does not fit into the symbol.
+    /// The length less [`MIN_MATCH`].
     #[inline(always)]
-    pub(super) fn long_rest(self) -> Option<usize> {
-        let rest = (self.0 >> REST_AT) as usize;
-        (rest >= LONG).then_some(rest)
+    pub(super) fn rest(self) -> usize {
+        (self.0 >> REST_AT) as usize
     }
 }

@@ -3,8 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::Level;
+use crate::cpu::{Instructions, Processor, Work};
 use crate::matchfinder::links::{Chains, Linker, Match};
 use crate::matchfinder::position::Position;
+use crate::three_bytes::ThreeBytes;
 
 use super::item::Item;
 use super::{MIN_MATCH, SYMBOLS};
@@ -15,19 +17,20 @@ type Window = <u16 as Position>::Window;
 #[derive(Debug)]
 pub(super) struct LazyParser {
     linker: Linker<u16>,
+    threes: ThreeBytes,
     depth: u32,
     nice: usize,
+    processor: Processor,
 }
-
-/// Three bytes at a greater distance cost more than three literals.
-const FAR: usize = 1024;
 
 impl LazyParser {
     pub(super) fn new(level: Level) -> Self {
         LazyParser {
             linker: Linker::new(),
+            threes: ThreeBytes::new(),
             depth: (level.0 * 16 / 25).max(1),
             nice: (level.0 as usize * 12 / 5).clamp(8, 300),
+            processor: Processor::detect(),
         }
     }
 
@@ -44,22 +47,62 @@ impl LazyParser {
         items: &mut Vec<Item>,
         freqs: &mut [u32; SYMBOLS],
     ) {
+        self.processor.run(Parse {
+            parser: self,
+            window,
+            size,
+            items,
+            freqs,
+        });
+    }
+}
+
+/// [`LazyParser::parse`].
+struct Parse<'a> {
+    parser: &'a mut LazyParser,
+    window: &'a Window,
+    size: usize,
+    items: &'a mut Vec<Item>,
+    freqs: &'a mut [u32; SYMBOLS],
+}
+
+impl Work for Parse<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let Parse {
+            parser,
+            window,
+            size,
+            items,
+            freqs,
+        } = self;
         let &mut LazyParser {
             ref mut linker,
+            ref mut threes,
             depth,
             nice,
-        } = self;
+            ..
+        } = parser;
         linker.reset(size);
+        threes.start();
         let chains = linker.link(window, 0, size);
-        let mut take = |item: Item| {
+        let mut take = |item: Item, freqs: &mut [u32; SYMBOLS]| {
             items.push(item);
             freqs[item.symbol()] += 1;
+            items.len() as u32
         };
-        take(Item::literal(window[0]));
+        let mut count = take(Item::literal(window[0]), freqs);
         let mut at = 1;
         while at < size {
-            let Some(mut found) = first(&chains, at, size, nice, depth) else {
-                take(Item::literal(window[at]));
+            if threes.is_due(at)
+                && let Some(bytes) = freqs.first_chunk()
+            {
+                threes.learn(at, bytes, count);
+            }
+            let Some(mut found) = first(&chains, threes, at, size, nice, depth) else {
+                count = take(Item::literal(window[at]), freqs);
                 at += 1;
                 continue;
             };
@@ -69,36 +112,40 @@ impl LazyParser {
                 let depth = depth.div_ceil(if found.length < 12 { 2 } else { 4 });
                 let than = found.length.max(4) - 1;
                 match chains.longer(at + 1, than, size - at - 1, nice, depth) {
-                    Some(other) if worth(other) > worth(found) + 1 => {
-                        take(Item::literal(window[at]));
+                    Some(other) if worth(other) > worth(found) => {
+                        take(Item::literal(window[at]), freqs);
                         at += 1;
                         found = other;
                     }
                     _ => break,
                 }
             }
-            take(Item::matching(found.offset, found.length));
+            count = take(Item::matching(found.offset, found.length), freqs);
             at += found.length;
         }
     }
 }
 
 /// The longest match at `at`, if any is worth it.
+#[inline(always)]
 fn first(
     chains: &Chains<'_, u16>,
+    threes: &mut ThreeBytes,
     at: usize,
     size: usize,
     nice: usize,
     depth: u32,
 ) -> Option<Match> {
     let most = size - at;
-    let offset = chains.three(at, u16::load(chains.window, at as u16))?;
-    let is_near = (offset <= FAR) & (most >= MIN_MATCH);
-    let three = is_near.then_some(Match {
+    let word = u16::load(chains.window, at as u16);
+    let offset = chains.three(at, word)?;
+    let three = (most >= MIN_MATCH).then_some(Match {
         length: MIN_MATCH,
         offset,
     });
-    chains.longer(at, MIN_MATCH, most, nice, depth).or(three)
+    let longest = chains.longer(at, MIN_MATCH, most, nice, depth).or(three)?;
+    let pays = longest.length > MIN_MATCH || threes.pays(word, longest.offset);
+    pays.then_some(longest)
 }
 
 /// A rough measure of what a match saves, in quarters of a byte.
