@@ -89,7 +89,7 @@ impl<P: Position, const N: usize, const M: usize> Thorough<P, N, M> {
         if size <= SEGMENT && self.level <= 100 && weights.entropy >= DENSE {
             effort.breadth = Breadth::Least;
         }
-        let first = manner(self.level, size, effort.nice);
+        let first = manner(self.level, size, nice(self.level as usize, size));
         self.finder.reset(size, effort.breadth);
         let mut recent = Recent::START;
         let mut pos = 0;
@@ -165,21 +165,34 @@ fn effort(level: u32, size: usize) -> Effort {
             // What little this costs goes to long matches, as in markup.
             _ => 2 * level,
         },
-        nice: nice(level as usize, size).min(MAX_MATCH),
+        nice: enough(level as usize, size),
         longest: MAX_MATCH,
+    }
+}
+
+/// The least length of a match within which no other is looked for. The parser may still end it early, and
+/// then goes on with the rest of it.
+fn enough(level: usize, size: usize) -> usize {
+    match level {
+        ..45 => nice(level, size),
+        _ if size > SMALL => 140,
+        45..60 => 2 * level.max(50) - 32,
+        60..=100 => nice(level, size).min(128),
+        _ => nice(level, size),
     }
 }
 
 /// The least length of a match that is taken at once.
 fn nice(level: usize, size: usize) -> usize {
-    match level {
+    let nice = match level {
         ..45 => 2 * level - 32,
         // Larger windows hold more long matches.
         45..=50 if size > SMALL && size <= LARGE => 40 + 2 * level,
         _ if size > SMALL => 100 + 2 * level,
-        45..60 => 2 * level.max(50) - 16,
+        45..60 => 2 * level.max(50),
         _ => 3 * level - 43,
-    }
+    };
+    nice.min(MAX_MATCH)
 }
 
 /// How to parse a window of `size` bytes.
