@@ -33,6 +33,10 @@ enum Kind {
     Runs,
     Skewed,
     Noise,
+    /// Stereo, 16 bits a sample.
+    Sound,
+    /// Pixels of three bytes, nearly grey.
+    Picture,
     Mixed,
 }
 
@@ -46,6 +50,7 @@ fn make(kind: Kind, size: usize, seed: u64) -> Vec<u8> {
         })
         .collect();
     let mut counter = seed as u32;
+    let (mut sounds, mut brightness) = ([0i16; 2], 0u8);
     while data.len() < size {
         let kind = match kind {
             Kind::Mixed => match random.below(6) {
@@ -96,6 +101,17 @@ fn make(kind: Kind, size: usize, seed: u64) -> Vec<u8> {
                     data.extend(std::iter::repeat_n(byte, length));
                 }
                 Kind::Skewed => data.push((random.next().leading_zeros() * 3) as u8),
+                // A walk of small steps on either side.
+                Kind::Sound => {
+                    for sample in &mut sounds {
+                        *sample += random.below(41) as i16 - 20 - *sample / 256;
+                        data.extend((*sample * 3).to_le_bytes());
+                    }
+                }
+                Kind::Picture => {
+                    brightness = brightness.wrapping_add(random.below(6) as u8);
+                    data.extend([0; 3].map(|_| brightness.wrapping_add(random.below(4) as u8)));
+                }
                 Kind::Noise | Kind::Mixed => data.push(random.next() as u8),
             }
         }
@@ -112,6 +128,8 @@ fn kinds() -> impl Strategy<Value = Kind> {
         Kind::Runs,
         Kind::Skewed,
         Kind::Noise,
+        Kind::Sound,
+        Kind::Picture,
         Kind::Mixed,
     ])
 }
@@ -243,6 +261,32 @@ fn large_chunks_come_back() {
     }
 }
 
+/// Where bytes do not repeat but their differences do, delta matches carry all of it.
+#[test]
+fn signals_are_made_small() {
+    for (kind, most) in [(Kind::Sound, 66_000), (Kind::Picture, 64_000)] {
+        for level in [35, 50, 100] {
+            let data = make(kind, 1 << 17, 7);
+            let mut compressor = Compressor::new(1 << 17, Level(level));
+            let size = round_trip(&mut compressor, 1 << 17, &data).unwrap_or(data.len());
+            assert!(size < most, "{kind:?} at level {level}: {size} bytes");
+        }
+    }
+}
+
+/// Text behind a signal, and a signal behind text: what served for one must not stay for the other.
+#[test]
+fn signals_end() {
+    let (text, sound) = (make(Kind::Text, 1 << 16, 9), make(Kind::Sound, 1 << 16, 9));
+    let mut compressor = Compressor::new(1 << 17, Level::NORMAL);
+    let mut size = |data: &[u8]| round_trip(&mut compressor, 1 << 17, data).unwrap_or(data.len());
+    let apart = size(&text) + size(&sound);
+    for both in [[&text[..], &sound], [&sound, &text]] {
+        let together = size(&both.concat());
+        assert!(together < apart + apart / 100, "{together} {apart}");
+    }
+}
+
 #[test]
 fn compressing_in_place_gives_the_same() {
     let mut compressor = Compressor::new(1 << 18, Level::NORMAL);
@@ -250,6 +294,7 @@ fn compressing_in_place_gives_the_same() {
         (Kind::Code, 200_000),
         (Kind::Text, 40_000),
         (Kind::Noise, 70_000),
+        (Kind::Sound, 90_000),
     ] {
         let data = make(kind, size, 3);
         let (mut copied, mut in_place) = (vec![0; size - 1], vec![0; size - 1]);

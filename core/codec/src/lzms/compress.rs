@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     encode::{Model, Writer},
+    nature::{Nature, STRETCH},
     parse::{Effort, Parser, Passing},
     room::make_room,
     segments::Segments,
@@ -79,7 +80,7 @@ impl Compressor {
 
     fn is_promising(&self, input: &[u8]) -> bool {
         let fits = input.len() as u64 <= u64::from(self.chunk_size);
-        fits && input.len() >= 8 && !looks_random(input)
+        fits && input.len() >= 8 && (!looks_random(input) || has_signal(input))
     }
 
     fn filter_and_pack(
@@ -149,6 +150,12 @@ fn effort(level: Level, large: bool) -> (Effort, u32) {
     (effort, depth.max(1))
 }
 
+/// True for data of which some part has smooth differences, however random its bytes look.
+fn has_signal(data: &[u8]) -> bool {
+    let mut stretches = (0..data.len()).step_by(STRETCH);
+    stretches.any(|at| Nature::of(data, at).is_some_and(|nature| nature.is_signal()))
+}
+
 /// True for data in which neither frequencies nor repetitions promise anything, such as compressed or
 /// encrypted files. Looks at up to sixteen samples of 4 KiB.
 fn looks_random(data: &[u8]) -> bool {
@@ -189,7 +196,10 @@ pub fn memory(chunk_size: u32) -> u64 {
     } else {
         0
     };
-    let (trees, parser) = (TreeFinder::memory(size.min(MAX_IN_TREES)), Parser::memory());
+    let (trees, parser) = (
+        TreeFinder::memory(size.min(MAX_IN_TREES)),
+        Parser::memory(size),
+    );
     let own = size_of::<Compressor>() + X86Filter::memory() + Model::memory();
     (own + size + trees + segments + parser) as u64
 }
@@ -208,7 +218,13 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             *byte = (state >> 24) as u8;
         }
-        assert!(looks_random(&noise));
+        assert!(looks_random(&noise) && !has_signal(&noise));
+        let steps = noise.iter().scan(0, |place, step| {
+            *place = u8::wrapping_add(*place, step % 40);
+            Some(*place)
+        });
+        let walk: Vec<u8> = steps.collect();
+        assert!(looks_random(&walk) && has_signal(&walk));
         let digits: Vec<u8> = noise.iter().map(|byte| b'0' + byte % 10).collect();
         assert!(!looks_random(&digits));
         // Noise that comes twice.

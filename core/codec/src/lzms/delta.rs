@@ -9,10 +9,18 @@
 //! they are announced when the parser turns to a position, before it looks for anything else there.
 //!
 //! Differences are computed eight at a time, each in its own byte of a word.
+//!
+//! Where the data is a signal (see `nature`) another finder takes over (`signal`), and where nothing was
+//! ever found none does.
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::items::{MAX_RAW_OFFSET, pack_delta};
+use super::{
+    items::{Item, MAX_RAW_OFFSET, Source, pack_delta},
+    nature::{Nature, STRETCH},
+    signal::SignalFinder,
+    tree::Thoroughness,
+};
 use crate::array::zeroed;
 use crate::prefetch::prefetch;
 
@@ -44,10 +52,48 @@ pub(super) struct DeltaFinder {
     /// is room for more spans than there are.
     differences: [u32; ROOM],
     places: [u16; ROOM],
+    search: Search,
+    /// Up to where that has been decided.
+    decided: usize,
+    /// Matches written since then, and all of the chunk.
+    stretch: Tally,
+    chunk: Tally,
+    signal: SignalFinder,
 }
 
+/// How to search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    /// For runs of four differences of any span.
+    Runs,
+    /// In a signal.
+    Signal,
+    /// Not at all: nothing was found so far.
+    Idle,
+}
+
+/// How many explicit matches were written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    lz: u32,
+    delta: u32,
+    /// Those delta matches that are no longer than chance makes them.
+    short: u32,
+}
+
+/// Longest delta match that counts as short.
+const SHORT: u32 = 5;
+/// So many LZ matches and more for each delta match are as good as no delta match.
+const HARDLY_ANY: u32 = 1000;
+/// To say so takes at least so many LZ matches.
+const ENOUGH: u32 = 1500;
+/// Every so many stretches there is a search nevertheless.
+const PROBE: usize = 4;
+/// So many short delta matches and more for each LZ match make it idle to look for the latter.
+const MOSTLY: u32 = 2;
+
 #[inline(always)]
-fn word_at(data: &[u8], at: usize) -> u64 {
+pub(super) fn word_at(data: &[u8], at: usize) -> u64 {
     match data.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(word) => u64::from_le_bytes(*word),
         None => 0,
@@ -93,16 +139,22 @@ impl DeltaFinder {
             size: 0,
             differences: [0; ROOM],
             places: [0; ROOM],
+            search: Search::Runs,
+            decided: 0,
+            stretch: Tally::default(),
+            chunk: Tally::default(),
+            signal: SignalFinder::new(),
         }
     }
 
-    /// Bytes that [`DeltaFinder::new`] allocates.
-    pub(super) fn memory() -> usize {
-        size_of::<u64>() << TABLE_BITS
+    /// Bytes of memory for chunks of `size` bytes.
+    pub(super) fn memory(size: usize) -> usize {
+        (size_of::<u64>() << TABLE_BITS) + SignalFinder::memory(size)
     }
 
     /// Starts a chunk of `size` bytes.
     pub(super) fn begin(&mut self, size: usize) {
+        self.signal.begin(size);
         let size = size as u32;
         self.base = match self.base.checked_add(self.size) {
             Some(base) if base.checked_add(size).is_some() => base,
@@ -112,11 +164,74 @@ impl DeltaFinder {
             }
         };
         self.size = size;
+        self.search = Search::Runs;
+        self.decided = 0;
+        (self.stretch, self.chunk) = Default::default();
+    }
+
+    /// Is told of an item that is written.
+    #[inline(always)]
+    pub(super) fn count(&mut self, item: Item) {
+        let explicit = &mut self.stretch;
+        match item.source {
+            Source::Lz(_) => explicit.lz += 1,
+            Source::Delta(_) => {
+                explicit.delta += 1;
+                explicit.short += u32::from(item.length <= SHORT);
+            }
+            _ => {}
+        }
+    }
+
+    /// Decides how to search from `at` on, if that is due, and how hard to look for LZ matches there.
+    #[inline(never)]
+    pub(super) fn decide(&mut self, data: &[u8], at: usize) -> Option<Thoroughness> {
+        if at < self.decided {
+            return None;
+        }
+        self.decided = at + STRETCH;
+        let last = core::mem::take(&mut self.stretch);
+        let all = &mut self.chunk;
+        all.lz += last.lz;
+        all.delta += last.delta;
+        let fruitless = all.lz >= ENOUGH && all.delta < all.lz / HARDLY_ANY;
+        let probe = (at / STRETCH).is_multiple_of(PROBE);
+        self.search = match Nature::of(data, at) {
+            Some(nature) if nature.is_signal() => {
+                self.signal.enter(at, nature.spans);
+                Search::Signal
+            }
+            Some(nature) if nature.is_without_differences() && fruitless && !probe => Search::Idle,
+            _ => Search::Runs,
+        };
+        if self.search == Search::Signal && last.short > MOSTLY * last.lz {
+            Some(Thoroughness::Glance)
+        } else {
+            Some(Thoroughness::Full)
+        }
+    }
+
+    /// Whether there is no search at present.
+    #[inline(always)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.search == Search::Idle
+    }
+
+    /// Is told of a position at which matches are not asked for.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, data: &[u8], at: usize) {
+        if self.search == Search::Signal {
+            self.signal.announce(data, at);
+            self.signal.remember(at);
+        }
     }
 
     /// Announces that matches at `at` may be asked for next.
     #[inline(always)]
     pub(super) fn announce(&mut self, data: &[u8], at: usize) {
+        if self.search == Search::Signal {
+            return self.signal.announce(data, at);
+        }
         let first = at.checked_sub(LONGEST_SPAN);
         let Some(bytes) = first.and_then(|first| data.get(first..)?.first_chunk()) else {
             return;
@@ -142,6 +257,9 @@ impl DeltaFinder {
         found.clear();
         if at < LONGEST_SPAN || data.len() - at < 8 {
             return;
+        }
+        if self.search == Search::Signal {
+            return self.signal.find(data, at, longest, found);
         }
         let base = self.base;
         let now = base + at as u32;
@@ -285,7 +403,7 @@ mod leaf {
 
 /// `a - b` in each byte.
 #[inline(always)]
-const fn subtract(a: u64, b: u64) -> u64 {
+pub(super) const fn subtract(a: u64, b: u64) -> u64 {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     ((a | HIGH).wrapping_sub(b & !HIGH)) ^ ((a ^ !b) & HIGH)
 }

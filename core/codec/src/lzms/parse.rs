@@ -104,10 +104,10 @@ impl Parser {
         }
     }
 
-    /// Bytes that [`Parser::new`] allocates.
-    pub(super) fn memory() -> usize {
+    /// Bytes of memory for chunks of `size` bytes.
+    pub(super) fn memory(size: usize) -> usize {
         Nodes::memory()
-            + DeltaFinder::memory()
+            + DeltaFinder::memory(size)
             + size_of::<Match>() * MATCHES
             + size_of::<DeltaMatch>() * SPANS as usize
             + size_of::<Item>() * VISITED
@@ -134,12 +134,14 @@ impl Parser {
                 }
                 node -= self.settle(data, &mut origin, node, model, writer)?;
                 self.costs.update(model, self.effort.nice);
+                self.look_ahead(data, origin + node, finder);
                 due = node + interval(origin + node);
             }
             self.nodes.turn_to(node);
             if self.nodes.may_pass(node, self.effort.passing) {
                 // Whatever starts here may as well start there.
                 finder.skip(data, origin + node, 1);
+                self.delta.pass(data, origin + node);
                 node += 1;
                 continue;
             }
@@ -158,6 +160,15 @@ impl Parser {
             }
         }
         Ok(self.write(data, &mut origin, node, model, writer)?)
+    }
+
+    /// Decides how to search for matches from `at` on, if that is due.
+    fn look_ahead(&mut self, data: &[u8], at: usize, finder: &mut impl Finder) {
+        if self.effort.delta_below > 0
+            && let Some(thoroughness) = self.delta.decide(data, at)
+        {
+            finder.set_thoroughness(thoroughness);
+        }
     }
 
     /// Writes what is settled: the items up to the last node that all ways now open have in common. That
@@ -198,6 +209,7 @@ impl Parser {
     ) -> Result<(), Full> {
         self.nodes.trace(node, &mut self.path);
         for &item in self.path.iter().rev() {
+            self.delta.count(item);
             writer.item(model, item, &data[*origin..])?;
             *origin += item.length as usize;
         }

@@ -12,7 +12,7 @@ use super::{
     far::FarTables,
     intervals::{Intervals, MAX_SHARED},
     parse::GivenUp,
-    tree::{Finder, Match, common},
+    tree::{Finder, Match, Thoroughness, common},
 };
 
 /// Longest text of a segment.
@@ -166,6 +166,9 @@ impl Finder for Search<'_> {
             segments.far.find(data, at, segments.oldest, longest, found);
         }
     }
+
+    /// What is sorted is found at once.
+    fn set_thoroughness(&mut self, _: Thoroughness) {}
 
     #[inline(always)]
     fn skip(&mut self, data: &[u8], at: usize, count: usize) {

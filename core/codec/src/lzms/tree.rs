@@ -31,6 +31,17 @@ pub(super) trait Finder {
     fn find(&mut self, data: &[u8], at: usize, longest: usize, found: &mut Vec<Match>);
     /// Remembers `count` positions from `at` on.
     fn skip(&mut self, data: &[u8], at: usize, count: usize);
+    /// How hard to look from now on.
+    fn set_thoroughness(&mut self, thoroughness: Thoroughness);
+}
+
+/// How hard to look for matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thoroughness {
+    /// As the level says.
+    Full,
+    /// Matches are not to be expected: as little as possible.
+    Glance,
 }
 
 /// Bytes that must follow a position for it to take part.
@@ -53,6 +64,7 @@ pub(super) struct TreeFinder {
     /// The same for positions that are only remembered.
     skip_depth: u32,
     nice: usize,
+    thoroughness: Thoroughness,
     root_bits: u32,
 }
 
@@ -89,6 +101,7 @@ impl TreeFinder {
             depth,
             skip_depth: depth - depth / 4,
             nice,
+            thoroughness: Thoroughness::Full,
             root_bits: 0,
         }
     }
@@ -210,11 +223,52 @@ fn common_at_end(data: &[u8], a: usize, b: usize, mut length: usize, limit: usiz
     length
 }
 
+impl TreeFinder {
+    /// Makes `at` the only node of its tree and returns the former root.
+    #[inline(always)]
+    fn replace(&mut self, data: &[u8], at: usize) -> Option<usize> {
+        let root = &mut self.roots[hash(word_at(data, at), self.root_bits)];
+        let newest = core::mem::replace(root, self.base + at as u32);
+        self.children[2 * at..2 * at + 2].fill(0);
+        newest.checked_sub(self.base).map(|from| from as usize)
+    }
+
+    /// The same as `skip`, but leaves no tree behind.
+    #[inline(never)]
+    fn glance_over(&mut self, data: &[u8], at: usize, count: usize) {
+        let end = data.len().saturating_sub(TAIL - 1).min(at + count);
+        for at in at..end {
+            self.replace(data, at);
+        }
+    }
+
+    /// The same as `find`, but looks at the newest position with the same hash only.
+    #[inline(never)]
+    fn glance(&mut self, data: &[u8], at: usize, longest: usize, found: &mut Vec<Match>) {
+        let Some(from) = self.replace(data, at) else {
+            return;
+        };
+        let longest = longest.min(data.len() - at).min(self.nice);
+        let length = common(data, from, at, 0, longest) as u32;
+        if length >= size_of::<u32>() as u32 {
+            let offset = (at - from) as u32;
+            found.push(Match { length, offset });
+        }
+    }
+}
+
 impl Finder for TreeFinder {
+    fn set_thoroughness(&mut self, thoroughness: Thoroughness) {
+        self.thoroughness = thoroughness;
+    }
+
     fn find(&mut self, data: &[u8], at: usize, longest: usize, found: &mut Vec<Match>) {
         found.clear();
         if data.len() - at < TAIL {
             return;
+        }
+        if self.thoroughness == Thoroughness::Glance {
+            return self.glance(data, at, longest, found);
         }
         let longest = longest.min(data.len() - at).min(self.nice);
         let word = word_at(data, at);
@@ -247,6 +301,9 @@ impl Finder for TreeFinder {
     }
 
     fn skip(&mut self, data: &[u8], at: usize, count: usize) {
+        if self.thoroughness == Thoroughness::Glance {
+            return self.glance_over(data, at, count);
+        }
         for at in at..at + count {
             if data.len() - at < TAIL {
                 return;

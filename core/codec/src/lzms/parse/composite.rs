@@ -33,7 +33,7 @@ impl Parser {
     #[inline(always)]
     pub(super) fn skip_some(&mut self, data: &[u8], at: usize, node: usize) {
         let mut state = self.nodes.states[node];
-        let offset = state.lz.list.0[0] as usize;
+        let offset = state.lz.0[0] as usize;
         if offset > at {
             return;
         }

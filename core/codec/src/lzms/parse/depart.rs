@@ -26,7 +26,8 @@ impl Parser {
         finder: &mut impl Finder,
     ) -> Option<Item> {
         let kinds = self.nodes.states[node].kind_costs(&self.costs);
-        if self.effort.delta_below > 0 {
+        let with_delta = self.effort.delta_below > 0 && !self.delta.is_idle();
+        if with_delta {
             self.delta.announce(data, at);
         }
         if let Some(item) = self.depart_by_recent(data, at, node, kinds) {
@@ -39,7 +40,8 @@ impl Parser {
             return Some(item);
         }
         let best = self.matches.last().map_or(0, |m| m.length as usize);
-        if best < self.effort.delta_below
+        if with_delta
+            && best < self.effort.delta_below
             && let Some(item) = self.depart_by_delta(data, at, node, kinds)
         {
             return Some(item);
@@ -143,7 +145,7 @@ impl Parser {
         let state = &self.nodes.states[node];
         let names = state.delta_recent_costs(&self.costs);
         let explicit = base + state.delta_explicit_cost(&self.costs);
-        let sources = if state.delta.list == RecentList::DELTA {
+        let sources = if state.delta == RecentList::DELTA {
             // Nothing has been put there yet.
             [0; 3]
         } else {
