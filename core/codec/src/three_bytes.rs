@@ -15,6 +15,11 @@ const INTERVAL: usize = 2048;
 /// How long the first ones are used.
 const FIRST: usize = 1024;
 
+/// The largest alphabet whose symbols are counted.
+const SYMBOLS: usize = 656;
+/// From so many symbols on, older ones count less.
+const MANY: u32 = 1 << 14;
+
 const BITS: i32 = BIT as i32;
 /// By how much a match must be cheaper than its bytes: in its place there might be a longer one a little later.
 const MARGIN: i32 = BITS * 3 / 2;
@@ -27,6 +32,8 @@ pub(crate) struct ThreeBytes {
     matches: [i32; DISTANCES],
     /// How many of these there have been, taken or not.
     seen: [u32; DISTANCES],
+    /// How often each symbol has been used, but for those that are being counted.
+    before: [u32; SYMBOLS],
     /// Where to make new prices.
     next: usize,
     processor: Processor,
@@ -38,6 +45,7 @@ impl ThreeBytes {
             bytes: [0; 256],
             matches: [0; DISTANCES],
             seen: [0; DISTANCES],
+            before: [0; SYMBOLS],
             next: 0,
             processor: Processor::detect(),
         }
@@ -49,7 +57,22 @@ impl ThreeBytes {
         self.bytes = [0; 256];
         self.matches = [-1; DISTANCES];
         self.seen = [0; DISTANCES];
+        self.before = [0; SYMBOLS];
         self.next = FIRST;
+    }
+
+    /// Remembers how often each symbol has been used, which is counted anew from here on.
+    pub(crate) fn remember(&mut self, symbols: &[u32]) {
+        let mut all = 0;
+        for (before, count) in self.before.iter_mut().zip(symbols) {
+            *before += count;
+            all += *before;
+        }
+        if all >= MANY {
+            for count in self.before.iter_mut().chain(&mut self.seen) {
+                *count /= 2;
+            }
+        }
     }
 
     /// Whether it is time to [learn](ThreeBytes::learn) at this position of the chunk.
@@ -58,15 +81,13 @@ impl ThreeBytes {
         at >= self.next
     }
 
-    /// Makes new prices at position `at` from how often each byte has been coded by itself and how many
-    /// items there have been.
+    /// Makes new prices at position `at` from how often each symbol has been used, the bytes first.
     #[inline(never)]
-    pub(crate) fn learn(&mut self, at: usize, bytes: &[u32; 256], items: u32) {
+    pub(crate) fn learn(&mut self, at: usize, symbols: &[u32]) {
         self.next = at + INTERVAL;
         self.processor.run(Learn {
             prices: self,
-            bytes,
-            items,
+            symbols,
         });
     }
 
@@ -83,8 +104,7 @@ impl ThreeBytes {
 /// [`ThreeBytes::learn`].
 struct Learn<'a> {
     prices: &'a mut ThreeBytes,
-    bytes: &'a [u32; 256],
-    items: u32,
+    symbols: &'a [u32],
 }
 
 impl Work for Learn<'_> {
@@ -96,11 +116,13 @@ impl Work for Learn<'_> {
             bytes,
             matches,
             seen,
+            before,
             ..
         } = self.prices;
         // What has not been seen counts as half of one.
-        let all = quick_log2(2 * self.items);
-        for (price, count) in bytes.iter_mut().zip(self.bytes) {
+        let counts = || before.iter().zip(self.symbols).map(|(a, b)| a + b);
+        let all = quick_log2(2 * counts().sum::<u32>());
+        for (price, count) in bytes.iter_mut().zip(counts()) {
             *price = all - quick_log2(2 * count + 1);
         }
         // If all those seen were taken they would be that frequent.

@@ -164,65 +164,51 @@ fn xpress_levels_are_in_order() {
     assert!(sizes[5] * 100 < sizes[0] * 98, "{sizes:?}");
 }
 
+/// Numbers as a simple generator gives them.
+fn numbers() -> impl FnMut(u32) -> u32 {
+    let mut state = 1u32;
+    move |below| {
+        state = state.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+        (state >> 8) % below
+    }
+}
+
+/// The size of a chunk of 32 KiB.
+fn compressed(format: Format, level: u32, plain: &[u8]) -> usize {
+    let mut compressor = Compressor::new(format, 1 << 15, Level(level)).unwrap();
+    check(&mut compressor, 1 << 15, plain).unwrap().len()
+}
+
 /// Where nothing repeats but three bytes at a time, these are matches however far away they are.
 #[test]
 fn distant_words_of_three_bytes() {
-    let mut state = 1u32;
-    let mut number = || {
-        state = state.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
-        state >> 8
-    };
-    let words: Vec<u32> = (0..2000).map(|_| number()).collect();
+    let mut number = numbers();
+    let words: Vec<u32> = (0..2000).map(|_| number(1 << 24)).collect();
     let mut plain = Vec::new();
     for _ in 0..10_000 {
-        let word = words[number() as usize % words.len()];
-        plain.extend(&word.to_le_bytes()[..3]);
+        plain.extend(&words[number(2000) as usize].to_le_bytes()[..3]);
     }
-    for (format, most) in [(Format::Xpress, 23_000)] {
+    for (format, most) in [(Format::Xpress, 23_000), (Format::Lzx, 22_500)] {
         for level in [20, 50] {
-            let mut compressor = Compressor::new(format, 1 << 15, Level(level)).unwrap();
-            let size = check(&mut compressor, 1 << 15, &plain).unwrap().len();
+            let size = compressed(format, level, &plain);
             assert!(size < most, "{format:?}:{level} {size}");
         }
     }
 }
 
-/// Declarations with one more parameter each: what is looked for ends within long matches.
-fn declarations(size: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    for count in 1.. {
-        let each = |part: &dyn Fn(usize) -> String| (0..count).map(part).collect::<String>();
-        let declared =
-            each(&|i| format!("typename uncvref< result_of< child_c< A{i} , 0 > > >::type , "));
-        let named = each(&|i| format!("A{i} const & a{i} , "));
-        out.extend(format!("template< {declared}int > struct f{count}( {named}... );\n").bytes());
-        if out.len() >= size {
-            out.truncate(size);
-            return out;
-        }
-    }
-    out
-}
-
-/// Two channels of sampled sound.
-fn sound(size: usize) -> Vec<u8> {
-    let mut noise = noise(size).into_iter();
-    let mut noise = || f64::from(noise.next().unwrap_or(0)) / 8.0;
-    let sample = |i: usize| {
-        let level = (i as f64 * 0.013).sin() * 3000.0 + (i as f64 * 0.0031).sin() * 2000.0;
-        [level + noise(), level * 0.8 + noise()].map(|value| (value as i16).to_le_bytes())
-    };
-    (0..size / 4).flat_map(sample).flatten().collect()
-}
-
-/// Bounds that take the rest of long matches, and a table of three bytes that forgets little.
+/// In a table, most bytes are those of the line before: its length is the offset to keep.
 #[test]
-fn lzx_of_unusual_data() {
-    for (plain, most) in [(declarations(1 << 15), 900), (sound(1 << 15), 27_930)] {
-        let mut compressor = Compressor::new(Format::Lzx, 1 << 15, Level(50)).unwrap();
-        let packed = check(&mut compressor, 1 << 15, &plain).unwrap();
-        assert!(packed.len() < most, "{} of at most {most}", packed.len());
+fn tables_of_numbers() {
+    let mut number = numbers();
+    let (mut plain, mut place) = (Vec::new(), 30_000u32);
+    for _ in 0..4000 {
+        let length = 4 + number(40);
+        place += length + 1;
+        plain.extend(length.to_le_bytes());
+        plain.extend(place.to_le_bytes());
     }
+    let size = compressed(Format::Lzx, 20, &plain);
+    assert!(size < 12_200, "{size}");
 }
 
 /// Matches that reach from the very end of a full window to its very start are beyond LZX.

@@ -139,11 +139,19 @@ fn limit_depths(counts: &mut [u32; 64], limit: usize) {
     }
 }
 
-/// Sets `codes[i]` to the canonical codeword of symbol `i`.
+/// Sets `codes[i]` to the canonical codeword of symbol `i`, if it has one.
 pub(crate) fn codewords(lengths: &[u8], codes: &mut [u32]) {
+    // Most symbols have none, many of them side by side.
+    const GROUP: usize = 8;
+    let groups = || {
+        let all = lengths.chunks(GROUP).zip((0..).step_by(GROUP));
+        all.filter(|(group, _)| group.iter().any(|&length| length != 0))
+    };
     let mut next = [0u32; 33];
-    for &length in lengths {
-        next[usize::from(length & 31) + 1] += 1;
+    for (group, _) in groups() {
+        for &length in group {
+            next[usize::from(length & 31) + 1] += 1;
+        }
     }
     next[1] = 0;
     // next[l + 1] holds the number of codewords of length l; make next[l] the first one of length l.
@@ -153,10 +161,12 @@ pub(crate) fn codewords(lengths: &[u8], codes: &mut [u32]) {
         count = *slot;
         *slot = code;
     }
-    for (code, &length) in codes.iter_mut().zip(lengths) {
-        let slot = &mut next[usize::from(length & 31) + 1];
-        *code = *slot;
-        *slot += u32::from(length != 0);
+    for (group, at) in groups() {
+        for (code, &length) in codes[at..].iter_mut().zip(group) {
+            let slot = &mut next[usize::from(length & 31) + 1];
+            *code = *slot;
+            *slot += u32::from(length != 0);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use core::hint::select_unpredictable;
 use crate::Level;
 use crate::matchfinder::links::{Chains, Linker, Match};
 use crate::matchfinder::position::Position;
+use crate::three_bytes::ThreeBytes;
 
 use super::offset::ADJUST;
 use super::split::Splitter;
@@ -17,13 +18,11 @@ pub(super) const MAX_BLOCK: usize = crate::matchfinder::links::BLOCK;
 /// Levels from this one on also look at the position after the next.
 const FIRST_PATIENT: u32 = 23;
 
-/// Three bytes at a greater distance cost more than three literals.
-const FAR: usize = 1024;
-
 /// See the module's page.
 #[derive(Debug)]
 pub(super) struct LazyParser<P: Position> {
     linker: Linker<P>,
+    threes: ThreeBytes,
     /// The three most recent offsets, newest first.
     recent: [usize; 3],
     effort: Effort,
@@ -34,8 +33,6 @@ pub(super) struct LazyParser<P: Position> {
 struct Effort {
     /// Positions to look at.
     depth: u32,
-    /// The same where a match is in hand already.
-    second: u32,
     /// A match of this length is good enough.
     nice: usize,
     is_patient: bool,
@@ -54,7 +51,7 @@ struct Choice {
 /// What a byte is worth.
 const BYTE: i32 = 16;
 /// What more a match at a recent offset is worth: the offset stays at hand.
-const REPEATED: i32 = 8;
+const REPEATED: i32 = 32;
 /// By how much the next match must be better, and that after it.
 const MARGIN: i32 = 8;
 const LATER_MARGIN: i32 = 24;
@@ -86,13 +83,12 @@ impl Choice {
 impl<P: Position> LazyParser<P> {
     pub(super) fn new(level: Level) -> Self {
         let level = level.0;
-        let depth = (level * 4 / 5).max(1);
         LazyParser {
             linker: Linker::new(),
+            threes: ThreeBytes::new(),
             recent: [1; 3],
             effort: Effort {
-                depth,
-                second: depth.div_ceil(2),
+                depth: (level * 4 / 5).max(1),
                 nice: (level as usize * 3).clamp(8, MAX_MATCH),
                 is_patient: level >= FIRST_PATIENT,
             },
@@ -107,6 +103,7 @@ impl<P: Position> LazyParser<P> {
     /// Begins a chunk of `size` bytes.
     pub(super) fn start(&mut self, size: usize) {
         self.linker.reset(size);
+        self.threes.start();
         self.recent = [1; 3];
     }
 
@@ -124,6 +121,7 @@ impl<P: Position> LazyParser<P> {
         let mut block = Block {
             chains: self.linker.link(window, pos, end),
             end,
+            threes: &mut self.threes,
             effort: self.effort,
             recent: self.recent,
         };
@@ -131,6 +129,7 @@ impl<P: Position> LazyParser<P> {
         while at < end {
             let (size, freqs) = splitter.open();
             let next = block.segment(at, at + size, &mut tokens[count..], freqs);
+            block.threes.remember(&freqs.main);
             splitter.close(next.tokens, next.at - at);
             at = next.at;
             count += next.tokens;
@@ -143,6 +142,7 @@ impl<P: Position> LazyParser<P> {
 /// What is parsed, and with what.
 struct Block<'a, P: Position> {
     chains: Chains<'a, P>,
+    threes: &'a mut ThreeBytes,
     end: usize,
     effort: Effort,
     recent: [usize; 3],
@@ -170,7 +170,7 @@ impl<P: Position> Block<'_, P> {
         } = self.effort;
         let room = tokens.len();
         let mut slots = tokens.iter_mut();
-        let mut take = |token: Token| {
+        let mut take = |token: Token, freqs: &mut Frequencies| {
             freqs.count(token, 1);
             if let Some(slot) = slots.next() {
                 *slot = token;
@@ -179,19 +179,22 @@ impl<P: Position> Block<'_, P> {
         let window = self.chains.window;
         let literal = |at: usize| Token::literal(P::load_half(window, P::new(at)) as u8);
         if at == 0 {
-            take(literal(0));
+            take(literal(0), freqs);
             at = 1;
         }
         while at < limit {
+            if self.threes.is_due(at) {
+                self.threes.learn(at, &freqs.main);
+            }
             let Some(mut found) = self.first(at) else {
-                take(literal(at));
+                take(literal(at), freqs);
                 at += 1;
                 continue;
             };
             while found.length < nice {
                 // Is the match at the next position better by more than the literal in between costs?
                 if let Some(better) = self.next(at + 1, found, MARGIN) {
-                    take(literal(at));
+                    take(literal(at), freqs);
                     at += 1;
                     found = better;
                     continue;
@@ -202,12 +205,12 @@ impl<P: Position> Block<'_, P> {
                 let Some(better) = self.next(at + 2, found, LATER_MARGIN) else {
                     break;
                 };
-                take(literal(at));
-                take(literal(at + 1));
+                take(literal(at), freqs);
+                take(literal(at + 1), freqs);
                 at += 2;
                 found = better;
             }
-            take(Token::matching(found.adjusted, found.length));
+            take(Token::matching(found.adjusted, found.length), freqs);
             self.recent = found.queue(self.recent);
             at += found.length;
         }
@@ -219,7 +222,7 @@ impl<P: Position> Block<'_, P> {
 
     /// The best match at `pos`, if any.
     #[inline(always)]
-    fn first(&self, pos: usize) -> Option<Choice> {
+    fn first(&mut self, pos: usize) -> Option<Choice> {
         let word = P::load(self.chains.window, P::new(pos));
         let three = self.chains.three(pos, word);
         let differ = self.differences(pos, word);
@@ -231,11 +234,13 @@ impl<P: Position> Block<'_, P> {
         let mut best = None;
         if let Some(offset) = three {
             let Effort { nice, depth, .. } = self.effort;
-            let is_near = (offset <= FAR) & (most >= 3);
             best = self
                 .chains
                 .longer(pos, 3, most, nice, depth)
-                .or(is_near.then_some(Match { length: 3, offset }))
+                .or_else(|| {
+                    let pays = most >= 3 && self.threes.pays(word, offset);
+                    pays.then_some(Match { length: 3, offset })
+                })
                 .map(Choice::explicit);
         }
         if is_repeated {
@@ -251,12 +256,12 @@ impl<P: Position> Block<'_, P> {
         if pos >= self.end {
             return None;
         }
-        let Effort { nice, second, .. } = self.effort;
+        let Effort { nice, depth, .. } = self.effort;
         let most = (self.end - pos).min(MAX_MATCH);
         let mut floor = than.worth + margin;
         let found = self
             .chains
-            .longer(pos, than.length.max(4) - 1, most, nice, second)
+            .longer(pos, than.length.max(4) - 1, most, nice, depth)
             .map(Choice::explicit)
             .filter(|found| found.worth > floor);
         if let Some(found) = found {

@@ -91,18 +91,15 @@ impl Work for Parse<'_> {
         let mut take = |item: Item, freqs: &mut [u32; SYMBOLS]| {
             items.push(item);
             freqs[item.symbol()] += 1;
-            items.len() as u32
         };
-        let mut count = take(Item::literal(window[0]), freqs);
+        take(Item::literal(window[0]), freqs);
         let mut at = 1;
         while at < size {
-            if threes.is_due(at)
-                && let Some(bytes) = freqs.first_chunk()
-            {
-                threes.learn(at, bytes, count);
+            if threes.is_due(at) {
+                threes.learn(at, freqs);
             }
             let Some(mut found) = first(&chains, threes, at, size, nice, depth) else {
-                count = take(Item::literal(window[at]), freqs);
+                take(Item::literal(window[at]), freqs);
                 at += 1;
                 continue;
             };
@@ -120,7 +117,7 @@ impl Work for Parse<'_> {
                     _ => break,
                 }
             }
-            count = take(Item::matching(found.offset, found.length), freqs);
+            take(Item::matching(found.offset, found.length), freqs);
             at += found.length;
         }
     }
