@@ -137,6 +137,11 @@ impl Source for NtfsSource {
         self.name.clone()
     }
 
+    /// Streams are read in the order in which they lie.
+    fn has_to_seek(&self, _node: Node, _stream: u32) -> bool {
+        true
+    }
+
     fn root(&self, wanted: Wanted) -> Result<EntryBatch> {
         let mut batch = EntryBatch::default();
         let catalog = self.catalog().map_err(Error::from)?;

@@ -2,6 +2,7 @@
 
 mod directories;
 mod entry;
+mod medium;
 mod single;
 pub mod source;
 pub mod target;

@@ -16,6 +16,7 @@ use wimforge_core::{Error, ErrorKind, Result};
 
 use super::directories::{Directories, ROOT};
 use super::entry::{entry_of, identity, kind_of, write_time, xattrs};
+use super::medium;
 use crate::failure::failed;
 
 /// How a directory is read.
@@ -33,6 +34,8 @@ pub struct PosixSource {
     options: PosixSourceOptions,
     identity: FileIdentity,
     directories: Directories,
+    /// It is on a disk whose heads have to move.
+    rotates: bool,
 }
 
 impl PosixSource {
@@ -68,7 +71,28 @@ impl PosixSource {
             options,
             identity: identity(&found),
             directories: Directories::new(root, options.dereference),
+            rotates: medium::rotates(Path::new(medium::DEVICES), found.st_dev),
         })
+    }
+
+    /// Opens a file for reading.
+    fn open_file(&self, node: Node) -> Result<OwnedFd> {
+        let failure =
+            |error: Errno| failed(ErrorKind::Open, "cannot open", self.full_path(node), error);
+        let (directory, name) = self.directories.parent(node).map_err(failure)?;
+        let follow = match self.options.dereference {
+            true => OFlags::empty(),
+            false => OFlags::NOFOLLOW,
+        };
+        // NONBLOCK: the file may have been replaced by a FIFO since it was scanned.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
+        let quiet = openat(&*directory, &*name, flags | OFlags::NOATIME, Mode::empty());
+        let file = match quiet {
+            // Only the owner may leave the access time alone.
+            Err(Errno::PERM) => openat(&*directory, &*name, flags, Mode::empty()),
+            other => other,
+        };
+        file.map_err(failure)
     }
 
     fn stat_flags(&self) -> AtFlags {
@@ -216,24 +240,12 @@ impl Source for PosixSource {
     }
 
     fn open(&self, node: Node, _stream: u32) -> Result<Box<dyn OpenStream + '_>> {
-        let failure =
-            |error: Errno| failed(ErrorKind::Open, "cannot open", self.full_path(node), error);
-        let (directory, name) = self.directories.parent(node).map_err(failure)?;
-        let follow = match self.options.dereference {
-            true => OFlags::empty(),
-            false => OFlags::NOFOLLOW,
-        };
-        // NONBLOCK: the file may have been replaced by a FIFO since it was scanned.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
-        let quiet = openat(&*directory, &*name, flags | OFlags::NOATIME, Mode::empty());
-        let file = match quiet {
-            // Only the owner may leave the access time alone.
-            Err(Errno::PERM) => openat(&*directory, &*name, flags, Mode::empty()),
-            other => other,
-        };
-        Ok(Box::new(PosixStream {
-            file: file.map_err(failure)?,
-        }))
+        let file = self.open_file(node)?;
+        Ok(Box::new(PosixStream { file }))
+    }
+
+    fn has_to_seek(&self, node: Node, _stream: u32) -> bool {
+        self.rotates && !self.open_file(node).is_ok_and(medium::is_cached)
     }
 
     fn inside_root(&self, target: &[u16]) -> Result<Option<usize>> {

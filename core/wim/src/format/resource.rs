@@ -76,6 +76,17 @@ pub struct RawResourceHeader {
 pub const MAX_STORED_SIZE: u64 = (1 << 56) - 1;
 
 impl ResourceHeader {
+    /// Data that is stored as it is.
+    #[must_use]
+    pub const fn raw(offset: u64, size: u64) -> Self {
+        Self {
+            size,
+            flags: ResourceFlags::empty(),
+            offset,
+            uncompressed_size: size,
+        }
+    }
+
     /// Decodes the 24 bytes.
     #[must_use]
     pub fn decode(raw: &RawResourceHeader) -> Self {

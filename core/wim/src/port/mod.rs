@@ -21,6 +21,7 @@ pub use source::{
     Entry, EntryBatch, EntryProblem, EntryWarning, Extra, FileIdentity, Kind, Link, Node,
     OpenStream, Source, Stamp, StreamInfo, Wanted, WindowsMetadata,
 };
+pub(crate) use storage::bring_forward;
 pub use storage::{Storage, read_exact_at, read_vec_at};
 pub use target::{FileMetadata, LinkTarget, Missed, Target, TargetFile};
 pub use workers::{

@@ -70,6 +70,12 @@ pub trait Source: Sync {
         0
     }
 
+    /// Whether a stream is better not read by turns with others, because the heads of a disk would have to move
+    /// each time. Asked of large streams only.
+    fn has_to_seek(&self, _node: Node, _stream: u32) -> bool {
+        false
+    }
+
     /// Tells that all that was wanted of the tree has been listed, so that whatever only listing
     /// needs can be let go before data is read. Another scan may still follow.
     fn listed(&self) {}

@@ -77,3 +77,30 @@ pub fn read_vec_at(storage: &dyn Storage, offset: u64, size: usize) -> Result<Ve
     read_exact_at(storage, offset, &mut data)?;
     Ok(data)
 }
+
+/// Bytes that are moved at once.
+const STEP: u64 = 1 << 20;
+
+/// Moves data towards the front, where it may overlap with what it was, and tells after each step how much of
+/// it has been moved.
+///
+/// # Errors
+/// As [`read_exact_at`]; what the storage returns.
+pub(crate) fn bring_forward(
+    storage: &dyn Storage,
+    from: u64,
+    to: u64,
+    size: u64,
+    moved: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let mut buffer = vec![0; size.min(STEP) as usize];
+    let mut done = 0;
+    while done < size {
+        let now = &mut buffer[..(size - done).min(STEP) as usize];
+        read_exact_at(storage, from + done, now)?;
+        storage.write_at(to + done, now)?;
+        done += now.len() as u64;
+        moved(done);
+    }
+    Ok(())
+}

@@ -12,11 +12,8 @@ use super::capture::{IntegrityChoice, refuse_if_read_only};
 use super::draft::Draft;
 use crate::archive::{Archive, Blob, Place};
 use crate::format::{Header, HeaderFlags, Layout, ResourceHeader};
-use crate::port::{Event, Observer, Phase, Storage, Unit, read_exact_at};
+use crate::port::{Event, Observer, Phase, Storage, Unit, bring_forward};
 use crate::{Error, ErrorKind, Result};
-
-/// Bytes that move together.
-const STEP: u64 = 1 << 20;
 
 /// The number of no file: of a resource that is gone.
 const NO_FILE: u16 = u16::MAX;
@@ -143,21 +140,15 @@ fn is_packed(archive: &Archive, integrity: IntegrityChoice, end: u64) -> bool {
 }
 
 fn run(moves: &[Move], end: u64, storage: &dyn Storage, observer: &dyn Observer) -> Result<()> {
-    let mut buffer = vec![0; STEP as usize];
     for one in moves.iter().filter(|one| one.from != one.to) {
-        let mut done = 0;
-        while done < one.size {
-            let now = &mut buffer[..(one.size - done).min(STEP) as usize];
-            read_exact_at(storage, one.from + done, now)?;
-            storage.write_at(one.to + done, now)?;
-            done += now.len() as u64;
+        bring_forward(storage, one.from, one.to, one.size, &mut |done| {
             observer.event(&Event::Progress {
                 phase: Phase::Write,
                 unit: Unit::Bytes,
                 done: one.to + done,
                 total: end,
             });
-        }
+        })?;
     }
     Ok(())
 }

@@ -65,6 +65,21 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Whether data is better not read by turns with other data.
+    pub fn has_to_seek(&self, origin: Origin) -> bool {
+        match origin {
+            Origin::Source {
+                source,
+                stream,
+                node,
+            } => {
+                let source = self.sources.get(usize::from(source));
+                source.is_some_and(|source| source.has_to_seek(node, u32::from(stream)))
+            }
+            Origin::Inline { .. } | Origin::Blob { .. } => false,
+        }
+    }
+
     /// Whether the file is not what it was when it was scanned.
     pub fn changed(&self, opened: &mut Opened<'_>, expected: Expected) -> Result<bool> {
         let Opened::Stream(stream) = opened else {

@@ -1,7 +1,8 @@
 //! The file being written, as a sequence with a memory of where it is.
 
 use crate::format::integrity::Recorder;
-use crate::port::{Sink, Storage};
+use crate::format::resource::MAX_STORED_SIZE;
+use crate::port::{Sink, Storage, bring_forward};
 use crate::{Error, ErrorKind, Result};
 
 /// Bytes collected before they are written.
@@ -74,6 +75,41 @@ impl<'a> Output<'a> {
         }
         self.buffer.extend_from_slice(data);
         Ok(())
+    }
+
+    /// Whether room of this size can be left and filled later: not in a pipe, nor while a recorder follows what
+    /// is written, nor if no file can be so large.
+    #[must_use]
+    pub fn can_leave_room(&self, size: u64) -> bool {
+        let fits = size <= MAX_STORED_SIZE - self.position().min(MAX_STORED_SIZE);
+        matches!(self.to, To::Storage(_)) && self.recorder.is_none() && fits
+    }
+
+    /// Leaves room that is [filled](Self::fill) later; where it begins.
+    ///
+    /// # Errors
+    /// What the storage returns.
+    pub fn leave_room(&mut self, size: u64) -> Result<u64> {
+        self.flush()?;
+        let begin = self.flushed;
+        self.flushed += size;
+        Ok(begin)
+    }
+
+    /// Writes a part of what room was left for.
+    ///
+    /// # Errors
+    /// What the storage returns.
+    pub fn fill(&mut self, position: u64, data: &[u8]) -> Result<()> {
+        self.storage()?.write_at(position, data)
+    }
+
+    /// Moves what was written towards the front; nothing is waiting to be written.
+    ///
+    /// # Errors
+    /// What the storage returns.
+    pub fn bring_forward(&mut self, from: u64, to: u64, size: u64) -> Result<()> {
+        bring_forward(self.storage()?, from, to, size, &mut |_| {})
     }
 
     /// Overwrites bytes that were written before.

@@ -3,6 +3,7 @@
 mod change;
 mod compact;
 mod solid;
+mod straight;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +19,7 @@ use crate::archive::{Archive, OpenOptions};
 use crate::format::{Compression, Guid};
 use crate::port::memory::MemoryStorage;
 use crate::port::memory_source::{MemorySource, Trouble};
-use crate::port::{Event, Inline, Observer, OnUnreadable, Silent, Storage, WorkerState};
+use crate::port::{Event, Inline, Observer, OnUnreadable, Silent, Source, Storage, WorkerState};
 use crate::scan::{OutsideLinks, ScanOptions, Scanned, Scanner};
 use crate::testing::{means, noise};
 use crate::time::FileTime;
@@ -38,7 +39,7 @@ fn options(compression: Compression) -> WriteOptions {
 
 const LZX: Compression = Compression::Chunked(Format::Lzx, 32768);
 
-fn scan(source: &MemorySource, on_unreadable: OnUnreadable, observer: &dyn Observer) -> Scanned {
+fn scan(source: &dyn Source, on_unreadable: OnUnreadable, observer: &dyn Observer) -> Scanned {
     let options = ScanOptions {
         fix_links: Some(OutsideLinks::Omit),
         on_unreadable,
@@ -49,11 +50,7 @@ fn scan(source: &MemorySource, on_unreadable: OnUnreadable, observer: &dyn Obser
     scanner.finish().unwrap()
 }
 
-fn image<'a>(
-    name: &str,
-    scanned: Scanned,
-    sources: &'a [&'a dyn crate::port::Source],
-) -> NewImage<'a> {
+fn image<'a>(name: &str, scanned: Scanned, sources: &'a [&'a dyn Source]) -> NewImage<'a> {
     NewImage {
         scanned,
         sources,
@@ -342,11 +339,11 @@ fn an_unreadable_directory_is_left_out_with_all_below_it() {
 
 #[test]
 fn a_file_that_was_written_to_is_reported() {
-    for size in [1000, 9 << 20] {
+    for (size, compression) in [(1000, LZX), (9 << 20, LZX), (9 << 20, Compression::None)] {
         let mut source = MemorySource::new();
         source.troubled("log", text(size), Trouble::Touched);
         let (storage, notes) = (MemoryStorage::default(), Notes::default());
-        capture_to(&storage, &source, &options(LZX), &notes).unwrap();
+        capture_to(&storage, &source, &options(compression), &notes).unwrap();
         let notes = notes.0.into_inner().unwrap();
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].contains("/log"));
@@ -501,7 +498,7 @@ fn a_pipable_archive_that_dies_anywhere_is_none() {
                 Some(archive) => Contents::rebuild(archive, &Rebuild::default()).unwrap(),
             };
             let scanned = scan(&source, OnUnreadable::Fail, &Silent);
-            let sources: [&dyn crate::port::Source; 1] = [&source];
+            let sources: [&dyn Source; 1] = [&source];
             let contents = contents.with(image("new", scanned, &sources));
             let to = Destination::File(&storage);
             let written = pipable::write(to, contents, &means(&options(LZX)));

@@ -8,7 +8,8 @@ use super::super::blob_writer::{PackedChunk, Slice};
 use super::super::buffers::{Buffer, Buffers};
 use super::super::load::Loader;
 use super::super::plan::Item;
-use super::relay::Relay;
+use super::relay::{StreamHash, Turn};
+use super::stripe::Stripe;
 use crate::hash::{Hasher, Sha1};
 use crate::port::{Observer, RemoteJob, WorkerState};
 use crate::{Error, ErrorKind, Result};
@@ -27,6 +28,8 @@ pub(super) enum Done {
     Packed(Result<Packing>),
     /// A piece of a large item, of `len` bytes.
     Piece { piece: Result<Piece>, len: u64 },
+    /// A stripe of items that go straight into the archive.
+    Stripe(Stripe),
 }
 
 /// An item in buffers of its own.
@@ -136,14 +139,13 @@ pub(super) fn load_piece(
     loader: &Loader<'_>,
     job: &PieceJob,
     mut buffer: Buffer,
-    relay: &Relay,
+    hash: &StreamHash,
+    turn: Turn<'_>,
     state: &mut WorkerState,
 ) -> Result<Piece> {
-    let turn = relay.turn(job.start, buffer.len() as u64);
-    let mut opened = loader.open(job.item.origin, job.item.expected.size)?;
-    opened.read_exact(job.start, &mut buffer, state)?;
-    let changed = job.is_last && loader.changed(&mut opened, job.item.expected)?;
-    turn.take(&buffer);
+    let changed = read_piece(loader, job, &mut buffer, state);
+    turn.hash(&[(hash, changed.is_ok().then_some(&buffer[..]))]);
+    let changed = changed?;
     let buffer = Arc::new(buffer);
     let chunks = match job.pack {
         None => Packing::Here(Vec::new()),
@@ -157,6 +159,18 @@ pub(super) fn load_piece(
         chunks,
         changed,
     })
+}
+
+/// Fills the buffer; whether the file has changed.
+fn read_piece(
+    loader: &Loader<'_>,
+    job: &PieceJob,
+    buffer: &mut [u8],
+    state: &mut WorkerState,
+) -> Result<bool> {
+    let mut opened = loader.open(job.item.origin, job.item.expected.size)?;
+    opened.read_exact(job.start, buffer, state)?;
+    Ok(job.is_last && loader.changed(&mut opened, job.item.expected)?)
 }
 
 /// Chunks that are compressed, or on their way.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::jobs::{Done, Piece, PieceJob, load_piece};
-use super::relay::Relay;
+use super::relay::StreamHash;
 use super::{Driver, Item, SolidWriter};
 use crate::archive::{Blob, Place};
 use crate::format::resource::Chunking;
-use crate::format::{Compression, ResourceFlags, ResourceHeader};
+use crate::format::{Compression, ResourceHeader};
 use crate::hash::Sha1;
 use crate::write::blob_writer::{Streamed, StreamedEnd};
 use crate::{Error, ErrorKind, Result};
@@ -29,8 +29,7 @@ enum Purpose {
 pub(super) struct Large {
     purpose: Purpose,
     size: u64,
-    /// Hashes the pieces where they are read.
-    relay: Arc<Relay>,
+    hash: Arc<StreamHash>,
     /// Pieces in flight.
     waiting: u64,
     changed: bool,
@@ -47,11 +46,11 @@ impl Driver<'_, '_, '_> {
         self.drain_loads()?;
         self.submit_run();
         let size = item.expected.size;
-        if self.large_sizes.get(&size).is_some_and(|&count| count > 1) {
+        if !self.occurs_once(size) {
             let Some(large) = self.read_large(&item, Purpose::Hash)? else {
                 return Ok(());
             };
-            let hash = large.relay.hash();
+            let hash = large.hash.so_far();
             if self.is_known(&item, hash)? {
                 self.total_bytes -= size;
                 return Ok(());
@@ -70,7 +69,7 @@ impl Driver<'_, '_, '_> {
         if large.changed {
             self.warn_changed(&item);
         }
-        let hash = large.relay.hash();
+        let hash = large.hash.so_far();
         let offset = large.offset.unwrap_or_else(|| self.output.position());
         let Some(blob) = self.claim(&item, hash)? else {
             self.output.rewind(offset);
@@ -78,7 +77,7 @@ impl Driver<'_, '_, '_> {
         };
         let end = match large.streamed {
             Some(streamed) => streamed.end(self.output)?,
-            None => StreamedEnd::Written(self.raw_resource(offset, size)),
+            None => StreamedEnd::Written(ResourceHeader::raw(offset, size)),
         };
         let resource = match end {
             StreamedEnd::Written(resource) => resource,
@@ -90,9 +89,7 @@ impl Driver<'_, '_, '_> {
                 }
             },
         };
-        self.pool.get_mut(blob).place = Place::Alone { file: 0, resource };
-        self.done_bytes += size;
-        self.report();
+        self.enter(blob, resource);
         Ok(())
     }
 
@@ -104,7 +101,7 @@ impl Driver<'_, '_, '_> {
         if large.changed {
             self.warn_changed(item);
         }
-        match self.claim(item, large.relay.hash())? {
+        match self.claim(item, large.hash.so_far())? {
             Some(blob) => self.gathered(blob, offset),
             // It became a duplicate between two readings. If it cannot be taken back, bytes that
             // nothing refers to stay in the resource.
@@ -149,21 +146,12 @@ impl Driver<'_, '_, '_> {
         Ok(true)
     }
 
-    fn raw_resource(&self, offset: u64, size: u64) -> ResourceHeader {
-        ResourceHeader {
-            size,
-            flags: ResourceFlags::empty(),
-            offset,
-            uncompressed_size: size,
-        }
-    }
-
     /// Reads an item again and writes it raw, because compression did not make it smaller.
     fn store_again(&mut self, item: &Item, hash: Sha1) -> Result<Option<ResourceHeader>> {
         let Some(large) = self.read_large(item, Purpose::Store)? else {
             return Ok(None);
         };
-        let again = large.relay.hash();
+        let again = large.hash.so_far();
         let offset = large.offset.unwrap_or_else(|| self.output.position());
         if again != hash {
             self.output.rewind(offset);
@@ -171,18 +159,18 @@ impl Driver<'_, '_, '_> {
             self.unreadable(item, Error::new(ErrorKind::Changed, what))?;
             return Ok(None);
         }
-        Ok(Some(self.raw_resource(offset, item.expected.size)))
+        Ok(Some(ResourceHeader::raw(offset, item.expected.size)))
     }
 
     /// Reads all of a large item; `None` if it could not be read and is left out.
     fn read_large(&mut self, item: &Item, purpose: Purpose) -> Result<Option<Large>> {
         let size = item.expected.size;
         let gathered = self.solid.as_ref().map(SolidWriter::position);
-        let relay = Arc::new(Relay::new());
+        let hash = Arc::new(StreamHash::default());
         self.large = Some(Large {
             purpose,
             size,
-            relay: Arc::clone(&relay),
+            hash: Arc::clone(&hash),
             waiting: 0,
             changed: false,
             failed: None,
@@ -213,10 +201,12 @@ impl Driver<'_, '_, '_> {
                 pack,
             };
             let loader = self.loader;
-            let (buffers, relay) = (Arc::clone(&self.buffers), Arc::clone(&relay));
+            let (buffers, hash) = (Arc::clone(&self.buffers), Arc::clone(&hash));
+            let (relay, turn) = self.next_turn();
             self.queue.submit(move |state| {
+                let turn = relay.turn(turn);
                 let buffer = buffers.take(len as usize);
-                let piece = load_piece(loader, &job, buffer, &relay, state);
+                let piece = load_piece(loader, &job, buffer, &hash, turn, state);
                 Done::Piece { piece, len }
             });
             if let Some(large) = &mut self.large {
@@ -233,7 +223,7 @@ impl Driver<'_, '_, '_> {
                 self.output.rewind(offset);
             }
             if let (Purpose::Gather, Some(offset)) = (purpose, gathered) {
-                self.give_up_gathered(offset, large.relay.hash())?;
+                self.give_up_gathered(offset, large.hash.so_far())?;
             }
             self.unreadable(item, error)?;
             return Ok(None);

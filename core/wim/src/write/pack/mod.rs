@@ -17,41 +17,44 @@
 //! so that the same memory serves both. An item above [`LARGE`] is never held whole. Before it begins, everything before it has been
 //! loaded and queued. If no other data has its size it cannot be a duplicate and is read once:
 //! pieces are read and compressed in parallel, hashed in order (`relay`), and written as they come. Otherwise
-//! it is hashed first and read again only if it is new.
+//! it is hashed first and read again only if it is new. If it is stored as it is and read once, several such items
+//! are on their way at once (`straight`).
 //!
 //! For a solid resource nothing but loading is different: the data of new blobs is added to it in the
 //! order in which it was loaded (`solid`).
 
+mod admitting;
 mod collecting;
 mod jobs;
 mod large;
 mod relay;
 mod solid;
 mod storing;
+mod straight;
+mod stripe;
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
 use std::sync::Arc;
 
 use wimforge_codec::Level;
 
 use self::collecting::Collecting;
-use self::jobs::{Done, Held, Read, load_batch, load_held, stopped};
+use self::jobs::{Done, load_batch, load_held, stopped};
 pub(super) use self::jobs::{Packing, compress_chunks};
 use self::large::Large;
+use self::relay::Relay;
 pub(super) use self::solid::SolidWriter;
 pub use self::solid::{SolidOptions, SolidOrder};
 use self::storing::Run;
-use super::blob_writer::Slice;
-use super::buffers::{Buffer, Buffers};
+use self::straight::Straight;
+use super::buffers::Buffers;
 use super::load::Loader;
 use super::output::Output;
 use super::plan::{Item, Manifest};
-use crate::archive::{Blob, BlobId, BlobPool, Place};
+use crate::archive::BlobPool;
 use crate::format::Compression;
-use crate::hash::Sha1;
-use crate::port::{Event, Observer, OnUnreadable, Ordered, Phase, Pool, Unit, Workers};
-use crate::{Error, ErrorKind, Result, text};
+use crate::port::{Observer, OnUnreadable, Ordered, Pool, Workers};
+use crate::{Error, ErrorKind, Result};
 
 /// Items up to this size are held whole, in bytes.
 const LARGE: u64 = 4 << 20;
@@ -100,27 +103,6 @@ pub(crate) fn pack(
     result.unwrap_or_else(|| Err(Error::new(ErrorKind::Memory, "the host ran no worker")))
 }
 
-/// A new blob in its batch's buffer.
-struct NewBlob {
-    blob: BlobId,
-    range: Range<usize>,
-}
-
-/// A batch of which little is new would keep all of its memory for it: what is new is copied then.
-fn compact(buffer: Arc<Buffer>, new: &mut [NewBlob]) -> Arc<Buffer> {
-    let bytes: usize = new.iter().map(|new| new.range.len()).sum();
-    if bytes > buffer.len() / 2 {
-        return buffer;
-    }
-    let mut kept = Vec::with_capacity(bytes);
-    for new in new {
-        let start = kept.len();
-        kept.extend_from_slice(&buffer[new.range.clone()]);
-        new.range = start..kept.len();
-    }
-    Arc::new(kept.into())
-}
-
 struct Driver<'d, 'env, 'o> {
     queue: Ordered<'d, 'env, Done>,
     manifest: &'d mut dyn Manifest,
@@ -141,8 +123,12 @@ struct Driver<'d, 'env, 'o> {
     solid: Option<SolidWriter<'d, 'env>>,
     /// The number that the solid resource will have in the pool.
     next_solid: u32,
-    /// How many items above [`LARGE`] have each size, in the plan and in the pool.
-    large_sizes: HashMap<u64, u32>,
+    /// How many items above [`LOAD_BATCH`] have each size, in the plan and in the pool.
+    sizes: HashMap<u64, u32>,
+    /// Who may hash, and the number of the next turn.
+    relay: Arc<Relay>,
+    turns: u64,
+    straight: Straight<'env>,
     /// The large item being read.
     large: Option<Large>,
     done_bytes: u64,
@@ -180,7 +166,10 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
                 SolidWriter::new(threads, workers, options, bytes, context.observer)
             }),
             next_solid,
-            large_sizes: HashMap::new(),
+            sizes: HashMap::new(),
+            relay: Arc::default(),
+            turns: 0,
+            straight: Straight::default(),
             large: None,
             done_bytes: context.done_before,
             total_bytes: context.done_before.saturating_add(bytes),
@@ -188,25 +177,19 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
     }
 
     fn run(&mut self) -> Result<()> {
-        self.count_large();
+        self.count_sizes();
         self.report();
         let mut batch = Vec::new();
         let mut batch_bytes = 0;
         for number in 0..self.manifest.len() {
             let item = self.manifest.item(number);
             let size = item.expected.size;
-            if size > LARGE {
-                self.load(std::mem::take(&mut batch), batch_bytes)?;
-                batch_bytes = 0;
-                self.large_item(item)?;
-                continue;
-            }
             if batch_bytes + size > LOAD_BATCH {
                 self.load(std::mem::take(&mut batch), batch_bytes)?;
                 batch_bytes = 0;
             }
             if size > LOAD_BATCH {
-                self.load_alone(item)?;
+                self.item_alone(item)?;
                 continue;
             }
             batch.push(item);
@@ -217,6 +200,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
             }
         }
         self.load(batch, batch_bytes)?;
+        self.run_lanes_out()?;
         self.drain_loads()?;
         self.submit_run();
         while self.step()? {}
@@ -229,13 +213,37 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         Ok(())
     }
 
-    /// Notes which of the large sizes occur more than once.
-    fn count_large(&mut self) {
+    /// Notes which of the sizes above a batch's occur more than once.
+    fn count_sizes(&mut self) {
         let in_pool = self.pool.iter().map(|(_, blob)| blob.size);
         let manifest = &*self.manifest;
         let in_plan = (0..manifest.len()).map(|number| manifest.item(number).expected.size);
-        for size in in_pool.chain(in_plan).filter(|&size| size > LARGE) {
-            *self.large_sizes.entry(size).or_insert(0) += 1;
+        for size in in_pool.chain(in_plan).filter(|&size| size > LOAD_BATCH) {
+            *self.sizes.entry(size).or_insert(0) += 1;
+        }
+    }
+
+    /// Whether nothing else has this size, which is above [`LOAD_BATCH`]: then it cannot be a duplicate.
+    fn occurs_once(&self, size: u64) -> bool {
+        self.sizes.get(&size).is_none_or(|&count| count < 2)
+    }
+
+    /// The turn to hash of the task that is queued next, which must take it.
+    fn next_turn(&mut self) -> (Arc<Relay>, u64) {
+        self.turns += 1;
+        (Arc::clone(&self.relay), self.turns - 1)
+    }
+
+    /// Takes on an item that is larger than a batch.
+    fn item_alone(&mut self, item: Item) -> Result<()> {
+        if self.goes_straight(&item) {
+            self.drain_loads()?;
+            return self.begin_straight(item);
+        }
+        self.run_lanes_out()?;
+        match item.expected.size > LARGE {
+            true => self.large_item(item),
+            false => self.load_alone(item),
         }
     }
 
@@ -244,6 +252,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         if items.is_empty() {
             return Ok(());
         }
+        self.run_lanes_out()?;
         self.make_room(bytes)?;
         self.in_flight += bytes;
         self.loading += 1;
@@ -256,7 +265,7 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
         Ok(())
     }
 
-    /// Queues an item that is larger than a batch.
+    /// Queues an item that is held in several buffers.
     fn load_alone(&mut self, item: Item) -> Result<()> {
         let bytes = item.expected.size;
         self.make_room(bytes)?;
@@ -326,125 +335,8 @@ impl<'d, 'env, 'o> Driver<'d, 'env, 'o> {
                 }
             }
             Done::Piece { piece, len } => self.large_piece(piece, len)?,
+            Done::Stripe(stripe) => self.stripe_read(stripe)?,
         }
         Ok(true)
-    }
-
-    /// Small items were read: what is new among them is stored.
-    fn batch_loaded(
-        &mut self,
-        items: Vec<Item>,
-        buffer: Arc<Buffer>,
-        read: Vec<Result<Read>>,
-    ) -> Result<()> {
-        let mut new = Vec::new();
-        let mut end = 0;
-        for (item, read) in items.into_iter().zip(read) {
-            let start = end;
-            end += item.expected.size as usize;
-            if let Some(blob) = self.admit(&item, read)? {
-                let range = start..end;
-                new.push(NewBlob { blob, range });
-            }
-        }
-        let buffer = compact(buffer, &mut new);
-        new.into_iter().try_for_each(|NewBlob { blob, range }| {
-            let buffer = Arc::clone(&buffer);
-            self.store(blob, vec![Slice { buffer, range }])
-        })
-    }
-
-    /// The same for an item with buffers of its own.
-    fn item_loaded(&mut self, item: &Item, held: Result<Held>) -> Result<()> {
-        let (pieces, read) = match held {
-            Ok(held) => (held.pieces, Ok(held.read)),
-            Err(error) => (Vec::new(), Err(error)),
-        };
-        match self.admit(item, read)? {
-            Some(blob) => self.store(blob, pieces),
-            None => Ok(()),
-        }
-    }
-
-    /// The blob that an item becomes, unless it is there already or could not be read.
-    fn admit(&mut self, item: &Item, read: Result<Read>) -> Result<Option<BlobId>> {
-        let blob = match read {
-            Ok(read) => {
-                if read.changed {
-                    self.warn_changed(item);
-                }
-                self.claim(item, read.hash)?
-            }
-            Err(error) => {
-                self.unreadable(item, error)?;
-                None
-            }
-        };
-        if blob.is_none() {
-            self.in_flight -= item.expected.size;
-        }
-        Ok(blob)
-    }
-
-    /// Gives the item its hash. The blob, if it is new and has to be stored.
-    fn claim(&mut self, item: &Item, hash: Sha1) -> Result<Option<BlobId>> {
-        self.settle(item, hash)?;
-        if self.pool.find(&hash).is_some() {
-            self.total_bytes -= item.expected.size;
-            return Ok(None);
-        }
-        let blob = Blob {
-            hash,
-            references: 0,
-            size: item.expected.size,
-            place: Place::Claimed,
-        };
-        self.pool.insert(blob).map(Some)
-    }
-
-    /// Tells the manifest the hash of an item.
-    fn settle(&mut self, item: &Item, hash: Sha1) -> Result<()> {
-        let settled = self.manifest.settle(item.number, hash);
-        settled.map_err(|error| error.at(self.show(item)))
-    }
-
-    fn report(&self) {
-        self.observer.event(&Event::Progress {
-            phase: Phase::Write,
-            unit: Unit::Bytes,
-            done: self.done_bytes,
-            total: self.total_bytes,
-        });
-    }
-
-    fn show(&self, item: &Item) -> String {
-        text::Show(&self.manifest.path(item.number)).to_string()
-    }
-
-    fn warn_changed(&self, item: &Item) {
-        let path = self.show(item);
-        self.observer.event(&Event::Warning(&format!(
-            "{path}: the file was changed while it was being captured; \
-             the data stored is what was read"
-        )));
-    }
-
-    /// Ends the operation, or notes a file that is left out.
-    fn unreadable(&mut self, item: &Item, error: Error) -> Result<()> {
-        let skippable = !matches!(
-            error.kind(),
-            ErrorKind::Write | ErrorKind::Cancelled | ErrorKind::Memory
-        );
-        if self.options.on_unreadable == OnUnreadable::Fail || !skippable {
-            return Err(error.at(self.show(item)));
-        }
-        let path = self.manifest.path(item.number);
-        self.observer.event(&Event::Skipped {
-            path: &path,
-            error: &error,
-        });
-        self.manifest.leave_out(item.number);
-        self.total_bytes -= item.expected.size;
-        Ok(())
     }
 }

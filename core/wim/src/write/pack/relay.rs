@@ -1,90 +1,87 @@
-//! The hash of data whose pieces are read by several workers.
+//! Hashes of streams whose pieces are read by several workers.
 //!
 //! SHA-1 takes one piece after the other, but who has read a piece can hash it as soon as those before it
-//! are done. So it goes from worker to worker, and the driver has nothing to do with it.
+//! are done. So the hashes go from worker to worker, and the driver has nothing to do with them.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::hash::{Hasher, Sha1};
 
-/// See the module's page.
+/// Lets workers hash in the order in which their tasks were queued.
+#[derive(Default)]
 pub(super) struct Relay {
-    state: Mutex<State>,
+    /// Whose turn it is.
+    next: Mutex<u64>,
     moved: Condvar,
 }
 
+/// The hash of a stream, as far as it has come.
+#[derive(Default)]
+pub(super) struct StreamHash(Mutex<State>);
+
+#[derive(Default)]
 struct State {
     hasher: Hasher,
-    /// Where the piece begins whose turn it is.
-    next: u64,
     /// A piece could not be read: nothing from there on counts.
     is_broken: bool,
-}
-
-impl Relay {
-    pub fn new() -> Self {
-        Self {
-            state: Mutex::new(State {
-                hasher: Hasher::new(),
-                next: 0,
-                is_broken: false,
-            }),
-            moved: Condvar::new(),
-        }
-    }
-
-    /// The turn of the piece of `len` bytes at `start`. It is over when this is dropped, so there must be one for
-    /// every piece, and work on pieces has to begin in their order.
-    pub fn turn(&self, start: u64, len: u64) -> Turn<'_> {
-        Turn {
-            relay: self,
-            start,
-            end: start + len,
-            is_taken: false,
-        }
-    }
-
-    /// The hash of all pieces up to the first that could not be read.
-    pub fn hash(&self) -> Sha1 {
-        self.lock().hasher.clone().finish()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for the turn of the piece at `start`.
-    fn wait(&self, start: u64) -> MutexGuard<'_, State> {
-        let state = self.lock();
-        let wait = self.moved.wait_while(state, |state| state.next != start);
-        wait.unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// See [`Relay::turn`].
 pub(super) struct Turn<'a> {
     relay: &'a Relay,
-    start: u64,
-    end: u64,
-    is_taken: bool,
+    number: u64,
+}
+
+impl Relay {
+    /// The turn of the task with this number. It is over when this is dropped, so there must be one for every
+    /// number, and work has to begin in their order.
+    pub fn turn(&self, number: u64) -> Turn<'_> {
+        Turn {
+            relay: self,
+            number,
+        }
+    }
+
+    fn next(&self) -> MutexGuard<'_, u64> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn with this number.
+    fn wait(&self, number: u64) -> MutexGuard<'_, u64> {
+        let wait = self.moved.wait_while(self.next(), |next| *next != number);
+        wait.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StreamHash {
+    /// The hash of all pieces up to the first that could not be read.
+    pub fn so_far(&self) -> Sha1 {
+        self.state().hasher.clone().finish()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Turn<'_> {
-    /// Hashes the piece.
-    pub fn take(mut self, data: &[u8]) {
-        let mut state = self.relay.wait(self.start);
-        if !state.is_broken {
-            state.hasher.update(data);
-        }
-        self.is_taken = true;
+    /// Hashes the next piece of each stream, all of them at once; `None` is one that could not be read.
+    pub fn hash(self, pieces: &[(&StreamHash, Option<&[u8]>)]) {
+        drop(self.relay.wait(self.number));
+        let states = pieces.iter().map(|(hash, piece)| (hash.state(), piece));
+        let mut states: Vec<_> = states.collect();
+        Hasher::update_together(states.iter_mut().filter_map(|(state, piece)| {
+            state.is_broken |= piece.is_none();
+            piece
+                .filter(|_| !state.is_broken)
+                .map(|piece| (&mut state.hasher, piece))
+        }));
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut state = self.relay.wait(self.start);
-        state.is_broken |= !self.is_taken;
-        state.next = self.end;
+        *self.relay.wait(self.number) += 1;
         self.relay.moved.notify_all();
     }
 }
@@ -95,36 +92,49 @@ mod tests {
 
     const PIECES: [&[u8]; 4] = [b"one", b"and two", b"three", b"four"];
 
-    /// The pieces' turns, each on a thread of its own, the last first; without the one that fails.
+    /// The hashes of two streams, whose pieces have their turns each on a thread of its own, the last first; one
+    /// piece of the second may fail.
     #[allow(clippy::disallowed_methods, reason = "a test is its own host")]
-    fn relayed(failing: Option<usize>) -> Sha1 {
-        let relay = Relay::new();
-        let mut start = 0;
-        let mut turns = Vec::new();
-        for piece in PIECES {
-            turns.push((relay.turn(start, piece.len() as u64), piece));
-            start += piece.len() as u64;
-        }
+    fn relayed(failing: Option<usize>) -> [Sha1; 2] {
+        let relay = Relay::default();
+        let hashes = [StreamHash::default(), StreamHash::default()];
+        let turns: Vec<_> = (0..).map(|n| relay.turn(n)).zip(PIECES).collect();
         std::thread::scope(|scope| {
             for (i, (turn, piece)) in turns.into_iter().enumerate().rev() {
+                let [a, b] = &hashes;
                 scope.spawn(move || {
-                    if failing != Some(i) {
-                        turn.take(piece);
-                    }
+                    let other = (failing != Some(i)).then_some(&piece[1..]);
+                    turn.hash(&[(a, Some(piece)), (b, other)]);
                 });
             }
         });
-        relay.hash()
+        hashes.map(|hash| hash.so_far())
     }
 
     #[test]
     fn pieces_are_hashed_in_their_order() {
-        assert_eq!(relayed(None), Sha1::of(&PIECES.concat()));
+        let others = PIECES.map(|piece| &piece[1..]).concat();
+        assert_eq!(
+            relayed(None),
+            [Sha1::of(&PIECES.concat()), Sha1::of(&others)]
+        );
     }
 
     #[test]
     fn nothing_counts_behind_a_piece_that_is_missing() {
-        assert_eq!(relayed(Some(2)), Sha1::of(&PIECES[..2].concat()));
-        assert_eq!(relayed(Some(0)), Sha1::of(b""));
+        for failing in [0, 2] {
+            let [whole, part] = relayed(Some(failing));
+            let others = PIECES.map(|piece| &piece[1..])[..failing].concat();
+            assert_eq!(whole, Sha1::of(&PIECES.concat()));
+            assert_eq!(part, Sha1::of(&others));
+        }
+    }
+
+    #[test]
+    fn a_turn_that_is_not_taken_passes() {
+        let (relay, hash) = (Relay::default(), StreamHash::default());
+        drop(relay.turn(0));
+        relay.turn(1).hash(&[(&hash, Some(b"data"))]);
+        assert_eq!(hash.so_far(), Sha1::of(b"data"));
     }
 }

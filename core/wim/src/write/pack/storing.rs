@@ -108,10 +108,8 @@ impl Driver<'_, '_, '_> {
         chunks: &[PackedChunk],
     ) -> Result<()> {
         let resource = write_whole(self.output, chunking, chunks)?;
-        self.pool.get_mut(blob).place = Place::Alone { file: 0, resource };
         self.in_flight -= chunking.total;
-        self.done_bytes += chunking.total;
-        self.report();
+        self.enter(blob, resource);
         Ok(())
     }
 

@@ -24,7 +24,7 @@ fn two_images() -> (MemorySource, Vec<u8>) {
     let storage = Arc::new(MemoryStorage::new(one));
     let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
     let scanned = scan(&source, OnUnreadable::Fail, &Silent);
-    let sources: [&dyn crate::port::Source; 1] = [&source];
+    let sources: [&dyn Source; 1] = [&source];
     let new = image("two", scanned, &sources);
     append(archive, new, &means(&options(LZX))).unwrap();
     (source, storage.bytes())

@@ -16,7 +16,7 @@ fn holey(options: &WriteOptions) -> Arc<MemoryStorage> {
         source.file("noise", noise(seed, 200_000));
         let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
         let scanned = scan(&source, OnUnreadable::Fail, &Silent);
-        let sources: [&dyn crate::port::Source; 1] = [&source];
+        let sources: [&dyn Source; 1] = [&source];
         let new = image(name, scanned, &sources);
         append(archive, new, &means(options)).unwrap();
     }

@@ -97,7 +97,7 @@ fn appended_to_archives_with_and_without_solid_data() {
         let archive = Archive::open(storage.clone(), &OpenOptions::default()).unwrap();
         let old_resources = archive.blobs.solids.len();
         let scanned = scan(&source, OnUnreadable::Fail, &Silent);
-        let sources: [&dyn crate::port::Source; 1] = [&source];
+        let sources: [&dyn Source; 1] = [&source];
         let new = image("two", scanned, &sources);
         append(archive, new, &means(&lzms)).unwrap();
         let archive = open(storage.bytes());
