@@ -15,14 +15,23 @@ const INTERVAL: usize = 2048;
 /// How long the first ones are used.
 const FIRST: usize = 1024;
 
-/// The largest alphabet whose symbols are counted.
-const SYMBOLS: usize = 656;
 /// From so many symbols on, older ones count less.
 const MANY: u32 = 1 << 14;
 
 const BITS: i32 = BIT as i32;
 /// By how much a match must be cheaper than its bytes: in its place there might be a longer one a little later.
 const MARGIN: i32 = BITS * 3 / 2;
+
+/// The bits of an offset by its highest bit, and the margin.
+const OFFSETS: [i32; DISTANCES] = {
+    let mut offsets = [MARGIN; DISTANCES];
+    let mut bits = 0;
+    while bits < DISTANCES {
+        offsets[bits] += bits as i32 * BITS;
+        bits += 1;
+    }
+    offsets
+};
 
 /// Prices, in units of 2^-8 bits.
 #[derive(Clone, Debug)]
@@ -32,8 +41,10 @@ pub(crate) struct ThreeBytes {
     matches: [i32; DISTANCES],
     /// How many of these there have been, taken or not.
     seen: [u32; DISTANCES],
-    /// How often each symbol has been used, but for those that are being counted.
-    before: [u32; SYMBOLS],
+    /// How often each byte has been coded by itself, but for what is being counted.
+    before: [u32; 256],
+    /// And all symbols together.
+    items: u32,
     /// Where to make new prices.
     next: usize,
     processor: Processor,
@@ -45,7 +56,8 @@ impl ThreeBytes {
             bytes: [0; 256],
             matches: [0; DISTANCES],
             seen: [0; DISTANCES],
-            before: [0; SYMBOLS],
+            before: [0; 256],
+            items: 0,
             next: 0,
             processor: Processor::detect(),
         }
@@ -57,33 +69,38 @@ impl ThreeBytes {
         self.bytes = [0; 256];
         self.matches = [-1; DISTANCES];
         self.seen = [0; DISTANCES];
-        self.before = [0; SYMBOLS];
+        self.before = [0; 256];
+        self.items = 0;
         self.next = FIRST;
     }
 
     /// Remembers how often each symbol has been used, which is counted anew from here on.
+    #[inline(always)]
     pub(crate) fn remember(&mut self, symbols: &[u32]) {
-        let mut all = 0;
         for (before, count) in self.before.iter_mut().zip(symbols) {
             *before += count;
-            all += *before;
         }
-        if all >= MANY {
+        self.items += symbols.iter().sum::<u32>();
+        if self.items >= MANY {
+            self.items /= 2;
             for count in self.before.iter_mut().chain(&mut self.seen) {
                 *count /= 2;
             }
         }
     }
 
-    /// Whether it is time to [learn](ThreeBytes::learn) at this position of the chunk.
+    /// The position from which on it is time to [learn](ThreeBytes::learn).
     #[inline(always)]
-    pub(crate) fn is_due(&self, at: usize) -> bool {
-        at >= self.next
+    pub(crate) fn due(&self) -> usize {
+        self.next
     }
 
-    /// Makes new prices at position `at` from how often each symbol has been used, the bytes first.
+    /// Makes new prices at position `at`, if it is time, from how often each symbol has been used, the bytes first.
     #[inline(never)]
     pub(crate) fn learn(&mut self, at: usize, symbols: &[u32]) {
+        if at < self.next {
+            return;
+        }
         self.next = at + INTERVAL;
         self.processor.run(Learn {
             prices: self,
@@ -117,17 +134,20 @@ impl Work for Learn<'_> {
             matches,
             seen,
             before,
+            items,
             ..
         } = self.prices;
+        let Some(counts) = self.symbols.first_chunk::<256>() else {
+            return;
+        };
         // What has not been seen counts as half of one.
-        let counts = || before.iter().zip(self.symbols).map(|(a, b)| a + b);
-        let all = quick_log2(2 * counts().sum::<u32>());
-        for (price, count) in bytes.iter_mut().zip(counts()) {
-            *price = all - quick_log2(2 * count + 1);
+        let all = quick_log2(2 * (*items + self.symbols.iter().sum::<u32>()));
+        for (price, (before, count)) in bytes.iter_mut().zip(before.iter().zip(counts)) {
+            *price = all - quick_log2(2 * (before + count) + 1);
         }
         // If all those seen were taken they would be that frequent.
-        for ((bits, price), count) in (0..).zip(matches).zip(seen) {
-            *price = all - quick_log2(2 * *count + 1) + bits * BITS + MARGIN;
+        for (price, (other, count)) in matches.iter_mut().zip(OFFSETS.iter().zip(seen)) {
+            *price = all - quick_log2(2 * *count + 1) + other;
         }
     }
 }

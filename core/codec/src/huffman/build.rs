@@ -42,12 +42,14 @@ impl CodeBuilder {
     pub(crate) fn lengths(&mut self, freqs: &[u32], limit: u32, lengths: &mut [u8]) {
         debug_assert_eq!(freqs.len(), lengths.len());
         lengths.fill(0);
-        self.leaves.clear();
+        // Without branches, since nobody can tell which symbols occur.
+        self.leaves.resize(freqs.len(), 0);
+        let mut count = 0;
         for (symbol, &freq) in freqs.iter().enumerate() {
-            if freq != 0 {
-                self.leaves.push(u64::from(freq) << 16 | symbol as u64);
-            }
+            self.leaves[count] = u64::from(freq) << 16 | symbol as u64;
+            count += usize::from(freq != 0);
         }
+        self.leaves.truncate(count);
         match *self.leaves.as_slice() {
             [] => return,
             [only] => {

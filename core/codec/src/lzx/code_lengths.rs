@@ -187,36 +187,38 @@ impl Part {
         old: &[u8],
         new: &[u8],
     ) {
-        let cost = |symbol: u8| costs[usize::from(symbol)] + extra_bits(symbol);
+        let price: [u32; SYMBOLS] =
+            core::array::from_fn(|symbol| costs[symbol] + extra_bits(symbol as u8));
+        let price = |symbol: u8| price[usize::from(symbol) % SYMBOLS];
+        let (zeros, more_zeros, same) = (price(ZEROS), price(MORE_ZEROS), price(SAME));
         // From each position to the end: the cost, and how many lengths the first token covers, with
         // which symbol.
         let mut rest = [0u32; super::MAX_MAIN + 1];
         let mut choice = [(0u8, 0u8); super::MAX_MAIN];
         let mut run = 0usize;
-        for at in (0..new.len()).rev() {
-            run = if at + 1 < new.len() && new[at + 1] == new[at] {
-                run + 1
-            } else {
-                1
-            };
-            let symbol = difference(old[at], new[at]);
-            let mut best = (cost(symbol) + rest[at + 1], (1, symbol));
-            let mut offer = |taken: usize, symbol: u8, price: u32| {
-                if price + rest[at + taken] < best.0 {
-                    best = (price + rest[at + taken], (taken as u8, symbol));
-                }
-            };
-            if run >= 4 && new[at] == 0 {
-                offer(run.min(19), ZEROS, cost(ZEROS));
-                if run >= 20 {
-                    offer(run.min(51), MORE_ZEROS, cost(MORE_ZEROS));
-                }
-            }
+        let mut next = None;
+        for (at, (&old, &new)) in old.iter().zip(new).enumerate().rev() {
+            run = if next == Some(new) { run + 1 } else { 1 };
+            next = Some(new);
+            let symbol = difference(old, new);
+            let alone = price(symbol);
+            let mut best = (alone + rest[at + 1], (1, symbol));
             if run >= 4 {
-                offer(4, SAME, cost(SAME) + cost(symbol));
-            }
-            if run >= 5 {
-                offer(5, SAME, cost(SAME) + cost(symbol));
+                let mut offer = |taken: usize, symbol: u8, price: u32| {
+                    if price + rest[at + taken] < best.0 {
+                        best = (price + rest[at + taken], (taken as u8, symbol));
+                    }
+                };
+                if new == 0 {
+                    offer(run.min(19), ZEROS, zeros);
+                    if run >= 20 {
+                        offer(run.min(51), MORE_ZEROS, more_zeros);
+                    }
+                }
+                offer(4, SAME, same + alone);
+                if run >= 5 {
+                    offer(5, SAME, same + alone);
+                }
             }
             (rest[at], choice[at]) = best;
         }

@@ -183,36 +183,37 @@ impl<P: Position> Block<'_, P> {
             at = 1;
         }
         while at < limit {
-            if self.threes.is_due(at) {
-                self.threes.learn(at, &freqs.main);
-            }
-            let Some(mut found) = self.first(at) else {
-                take(literal(at), freqs);
-                at += 1;
-                continue;
-            };
-            while found.length < nice {
-                // Is the match at the next position better by more than the literal in between costs?
-                if let Some(better) = self.next(at + 1, found, MARGIN) {
+            let stop = self.threes.due().min(limit);
+            while at < stop {
+                let Some(mut found) = self.first(at) else {
                     take(literal(at), freqs);
                     at += 1;
-                    found = better;
                     continue;
-                }
-                if !is_patient || found.length == MIN_MATCH {
-                    break;
-                }
-                let Some(better) = self.next(at + 2, found, LATER_MARGIN) else {
-                    break;
                 };
-                take(literal(at), freqs);
-                take(literal(at + 1), freqs);
-                at += 2;
-                found = better;
+                while found.length < nice {
+                    // Is the match at the next position better by more than the literal in between costs?
+                    if let Some(better) = self.next(at + 1, found, MARGIN) {
+                        take(literal(at), freqs);
+                        at += 1;
+                        found = better;
+                        continue;
+                    }
+                    if !is_patient || found.length == MIN_MATCH {
+                        break;
+                    }
+                    let Some(better) = self.next(at + 2, found, LATER_MARGIN) else {
+                        break;
+                    };
+                    take(literal(at), freqs);
+                    take(literal(at + 1), freqs);
+                    at += 2;
+                    found = better;
+                }
+                take(Token::matching(found.adjusted, found.length), freqs);
+                self.recent = found.queue(self.recent);
+                at += found.length;
             }
-            take(Token::matching(found.adjusted, found.length), freqs);
-            self.recent = found.queue(self.recent);
-            at += found.length;
+            self.threes.learn(at, &freqs.main);
         }
         Reached {
             at,

@@ -95,30 +95,31 @@ impl Work for Parse<'_> {
         take(Item::literal(window[0]), freqs);
         let mut at = 1;
         while at < size {
-            if threes.is_due(at) {
-                threes.learn(at, freqs);
-            }
-            let Some(mut found) = first(&chains, threes, at, size, nice, depth) else {
-                take(Item::literal(window[at]), freqs);
-                at += 1;
-                continue;
-            };
-            // Is there a better match at the next position? The longer the one in hand, the less
-            // it pays to look for another. Looking yet further ahead suits text but not machine code.
-            while at + 1 < size && found.length < nice {
-                let depth = depth.div_ceil(if found.length < 12 { 2 } else { 4 });
-                let than = found.length.max(4) - 1;
-                match chains.longer(at + 1, than, size - at - 1, nice, depth) {
-                    Some(other) if worth(other) > worth(found) => {
-                        take(Item::literal(window[at]), freqs);
-                        at += 1;
-                        found = other;
+            let stop = threes.due().min(size);
+            while at < stop {
+                let Some(mut found) = first(&chains, threes, at, size, nice, depth) else {
+                    take(Item::literal(window[at]), freqs);
+                    at += 1;
+                    continue;
+                };
+                // Is there a better match at the next position? The longer the one in hand, the less
+                // it pays to look for another. Looking yet further ahead suits text but not machine code.
+                while at + 1 < size && found.length < nice {
+                    let depth = depth.div_ceil(if found.length < 12 { 2 } else { 4 });
+                    let than = found.length.max(4) - 1;
+                    match chains.longer(at + 1, than, size - at - 1, nice, depth) {
+                        Some(other) if worth(other) > worth(found) => {
+                            take(Item::literal(window[at]), freqs);
+                            at += 1;
+                            found = other;
+                        }
+                        _ => break,
                     }
-                    _ => break,
                 }
+                take(Item::matching(found.offset, found.length), freqs);
+                at += found.length;
             }
-            take(Item::matching(found.offset, found.length), freqs);
-            at += found.length;
+            threes.learn(at, freqs);
         }
     }
 }
