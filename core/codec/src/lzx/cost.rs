@@ -16,6 +16,10 @@ use super::{HEADERS, LITERALS, MAX_MATCH, MIN_LONG, MIN_MATCH};
 
 /// How much more an item chosen by the optimal parser counts than one of the rough parse.
 const WEIGHT: u32 = 4;
+/// What an explicit match of two bytes is taken to cost beyond its bits. Wherever one pays only just, there are many
+/// that do: with all of them the symbols of matches get shorter codes, those of literals longer ones,
+/// and the sum grows.
+const SURPLUS: Step = (3 * BIT as u64 / 4 * UNIT) as f64;
 /// A cost that no path reaches.
 pub(super) const NEVER: f64 = (1u64 << 50) as f64;
 
@@ -164,7 +168,10 @@ impl Work for Update<'_> {
             model.far[slot] = far - Step::from(last(0, MIN_LONG));
             match model.recent.get_mut(slot) {
                 Some(recent) => recent[1..].copy_from_slice(&steps[..HEADERS - 1]),
-                None => *row = steps,
+                None => {
+                    steps[0] += SURPLUS;
+                    *row = steps;
+                }
             }
         }
     }
