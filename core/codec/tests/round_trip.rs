@@ -189,7 +189,7 @@ fn distant_words_of_three_bytes() {
         plain.extend(&words[number(2000) as usize].to_le_bytes()[..3]);
     }
     for (format, most) in [(Format::Xpress, 23_000), (Format::Lzx, 22_500)] {
-        for level in [20, 50] {
+        for level in [20, 50, 55] {
             let size = compressed(format, level, &plain);
             assert!(size < most, "{format:?}:{level} {size}");
         }

@@ -195,7 +195,7 @@ impl OptimalParser {
             let (length, offset) = self.cache.longest(at);
             let length = length.min(size - at);
             let worth = 4 * length as i32 - (offset | 1).ilog2() as i32;
-            let (item, length) = if length >= MIN_MATCH && worth > 2 {
+            let (item, length) = if length >= MIN_MATCH && worth > -4 {
                 (Item::matching(offset as usize, length), length)
             } else {
                 (Item::literal(window[at]), 1)
