@@ -287,6 +287,20 @@ fn signals_end() {
     }
 }
 
+/// Numbers in digits, where a start with nothing but matches would never end.
+#[test]
+fn digits_are_coded_as_literals() {
+    let mut random = Random(3);
+    let mut data = Vec::new();
+    while data.len() < 1 << 17 {
+        let (x, y) = (random.below(1_000_000), random.below(100_000));
+        data.extend(format!("{}.{x:06},{y:05}\n", x % 7).bytes());
+    }
+    data.truncate(1 << 17);
+    let size = round_trip(&mut Compressor::new(1 << 17, Level::NORMAL), 1 << 17, &data);
+    assert!(size.is_some_and(|size| size < 63_300), "{size:?}");
+}
+
 #[test]
 fn compressing_in_place_gives_the_same() {
     let mut compressor = Compressor::new(1 << 18, Level::NORMAL);

@@ -277,6 +277,8 @@ pub(super) struct Encoder {
     model: Model,
     codewords: [u16; MAX_SYMBOLS],
     generation: u64,
+    /// Whether it has not been built from symbols yet.
+    blank: bool,
 }
 
 impl Encoder {
@@ -285,17 +287,24 @@ impl Encoder {
             model: Model::new(period),
             codewords: [0; MAX_SYMBOLS],
             generation: 0,
+            blank: true,
         }
     }
 
     pub(super) fn reset(&mut self, symbols: usize) {
         self.model.reset(symbols);
+        self.blank = true;
         self.assign();
     }
 
     /// Codeword lengths of all symbols in the present code.
     pub(super) fn lengths(&self) -> &[u8] {
         &self.model.lengths[..self.model.symbols]
+    }
+
+    /// Whether the present code has not been built from symbols yet.
+    pub(super) fn is_blank(&self) -> bool {
+        self.blank
     }
 
     /// A number that is another one after every reset and rebuild.
@@ -318,6 +327,7 @@ impl Encoder {
     #[inline(never)]
     fn rebuild(&mut self) {
         self.model.rebuild();
+        self.blank = false;
         self.assign();
     }
 

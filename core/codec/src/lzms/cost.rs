@@ -7,6 +7,7 @@ use super::{
     adaptive_huffman::Encoder,
     encode::Model,
     items::POWERS,
+    nature::Histogram,
     range_coder::{Context, SourceContexts},
     slots::{LENGTH_SLOTS, LENGTHS, OFFSET_SLOTS, OFFSETS},
 };
@@ -85,6 +86,13 @@ impl SourceCosts {
 /// Lengths up to this have a cost of their own; longer matches are not weighed up but taken.
 pub(super) const MAX_COSTED: usize = 512;
 
+/// Cost of any literal in the first code.
+const BLANK: i32 = 8 * BIT;
+/// Bytes of a chunk that are looked at beforehand.
+const FORETOLD: usize = 32 << 10;
+/// Text of few characters has less entropy.
+const FEW_CHARACTERS: i32 = 4 * BIT + BIT / 4;
+
 /// All costs at one moment.
 #[derive(Debug)]
 pub(super) struct Costs {
@@ -99,6 +107,8 @@ pub(super) struct Costs {
     pub(super) lz_offset: [i32; OFFSET_SLOTS],
     pub(super) delta_offset: [i32; OFFSET_SLOTS],
     pub(super) delta_power: [i32; POWERS],
+    /// What literals are taken to cost before the first rebuild of their code.
+    foretold: [i32; 256],
     /// Which builds of the five codes the costs were taken from.
     generations: [u64; 5],
 }
@@ -115,6 +125,7 @@ impl Costs {
             lz_offset: [0; OFFSET_SLOTS],
             delta_offset: [0; OFFSET_SLOTS],
             delta_power: [0; POWERS],
+            foretold: [BLANK; 256],
             generations: [0; 5],
         }
     }
@@ -123,6 +134,20 @@ impl Costs {
     #[inline(always)]
     pub(super) fn length(&self, length: usize) -> i32 {
         (self.lengths[length] >> 32) as i32
+    }
+
+    /// Starts a chunk. In numbers and other text of few characters it pays to begin with literals, which
+    /// their first code makes look dear: matches would be found for all of it, and better codes never be
+    /// built. So until there is one, what literals are taken to cost lies half-way to what their frequency in
+    /// the first bytes says.
+    pub(super) fn begin(&mut self, data: &[u8]) {
+        let start = Histogram::of(&data[..data.len().min(FORETOLD)]);
+        self.foretold = [BLANK; 256];
+        if start.entropy() < FEW_CHARACTERS && !start.is_dominated() {
+            for (byte, cost) in self.foretold.iter_mut().enumerate() {
+                *cost = (start.information(byte).min(BLANK) + BLANK) / 2;
+            }
+        }
     }
 
     /// Takes the costs from the present state. Lengths are needed up to `longest`.
@@ -146,6 +171,9 @@ impl Costs {
         }
         if changed[0] {
             symbols(&codes.literal, &mut self.literal);
+            if codes.literal.is_blank() {
+                self.literal = self.foretold;
+            }
         }
         if changed[1] {
             offsets(&codes.lz_offset, &mut self.lz_offset);

@@ -85,7 +85,7 @@ impl Nature {
 
 /// How often each byte was met.
 #[derive(Clone, Copy)]
-struct Histogram {
+pub(super) struct Histogram {
     counts: [u16; 256],
     total: u32,
 }
@@ -96,14 +96,34 @@ impl Histogram {
         total: 0,
     };
 
+    /// Of at most 65,535 bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut histogram = Self::EMPTY;
+        for &byte in bytes {
+            histogram.add(byte);
+        }
+        histogram
+    }
+
+    /// Information in meeting `byte`.
+    pub(super) fn information(&self, byte: usize) -> i32 {
+        log2(self.total) as i32 - log2(u32::from(self.counts[byte])) as i32
+    }
+
+    /// Whether one byte makes up a quarter.
+    pub(super) fn is_dominated(&self) -> bool {
+        let most = self.counts.iter().max();
+        most.is_some_and(|&most| u32::from(most) > self.total / 4)
+    }
+
     #[inline(always)]
     fn add(&mut self, byte: u8) {
         self.counts[usize::from(byte)] += 1;
         self.total += 1;
     }
 
-    /// Information in one byte.
-    fn entropy(&self) -> i32 {
+    /// Information in one byte on average.
+    pub(super) fn entropy(&self) -> i32 {
         let weighted: u32 = self
             .counts
             .iter()

@@ -123,6 +123,7 @@ impl Parser {
         stop: &dyn Fn() -> bool,
     ) -> Result<(), GivenUp> {
         self.delta.begin(data.len());
+        self.costs.begin(data);
         // Position of node 0, and the node to be looked at next.
         let (mut origin, mut node) = (0, 0);
         let mut due = 0;
