@@ -119,8 +119,9 @@ impl<P: Position, const N: usize, const M: usize> Thorough<P, N, M> {
                 for pass in 0..self.passes {
                     let mut manner = first;
                     manner.is_sparse = rough.items * 8 > rough.bytes * 5;
-                    // Items of several parts change little of what the passes before are for, the counts.
-                    manner.tries_parts &= pass + 1 == self.passes;
+                    // Items of several parts change little of what the passes before are for, the counts, and are
+                    // rare among literals.
+                    manner.tries_parts &= pass + 1 == self.passes && !manner.is_sparse;
                     if pass > 0 {
                         self.model.seed_tokens(&self.tokens);
                         manner.interval = usize::MAX;
