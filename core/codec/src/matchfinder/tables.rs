@@ -32,7 +32,7 @@ const SEVERAL: [usize; 4] = [4, 8, 6, 5];
 /// Which positions of the buckets to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Breadth {
-    /// The four with four bytes only, for data that hardly repeat.
+    /// The four with four bytes only, for data that hardly repeat. For small windows.
     Least,
     /// The four with four bytes, two with eight.
     Few,
@@ -366,8 +366,12 @@ impl<P: Position, const N: usize, const M: usize> Work for Fill<'_, P, N, M> {
         const MOST: usize = Breadth::Most.tables();
         const ALL: usize = Breadth::All.tables();
         match effort.breadth {
-            Breadth::Least => finder.fill_from::<I, LEAST>(window, start, end, effort, cache),
-            Breadth::Few => finder.fill_from::<I, FEW>(window, start, end, effort, cache),
+            Breadth::Least if P::WINDOW <= u16::WINDOW => {
+                finder.fill_from::<I, LEAST>(window, start, end, effort, cache);
+            }
+            Breadth::Least | Breadth::Few => {
+                finder.fill_from::<I, FEW>(window, start, end, effort, cache);
+            }
             Breadth::Most => finder.fill_from::<I, MOST>(window, start, end, effort, cache),
             Breadth::All => finder.fill_from::<I, ALL>(window, start, end, effort, cache),
         }
